@@ -1,0 +1,237 @@
+"""The one place where names, workload, work and machine meet."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from roofline import capacity, serving, times
+from roofline.assumptions import workload_assumptions
+from roofline.errors import NoBoundError, WorkloadError
+from roofline.operations import Pass
+from roofline.results import Decode, OperationTime, Prediction, Prefill, PrefillRate, Rates
+from roofline.setting import Request, Setting, setting
+from roofline.specs import EngineSpec, HardwareSpec, ModelSpec, load_engine, load_hardware, load_model
+from roofline.times import pass_times
+from roofline.workload import Workload, check_layout, count, prompt_pass, workload
+
+LARGEST_SIZE = 1e18
+"""Sizes above this are taken for mistakes. [byte]"""
+
+
+def predict(
+    model: str | Path | ModelSpec,
+    hardware: str | Path | HardwareSpec,
+    *,
+    devices: int = 1,
+    weights: str | None = None,
+    kv: str | None = None,
+    batch: int = 1,
+    context: int = 0,
+    prompt: int | None = None,
+    output: int | None = None,
+    cached: int = 0,
+    concurrency: int | None = None,
+    engine: str | Path | EngineSpec | None = None,
+    tp: int | None = None,
+    ep: int | None = None,
+    pp: int | None = None,
+    dp: int | None = None,
+    level: float = 0.9,
+    weights_bytes: float | None = None,
+) -> Prediction:
+    """Say what the ceiling of a model on a machine is, what fits, and why.
+
+    Parameters
+    ----------
+    model : name, alias, path of a spec file, or spec object.
+    hardware : the same for hardware; a count may stand in front, as in ``"2x rtx-pro-6000"``.
+    devices : devices; multiplied by a count in ``hardware``. [1]
+    weights : recipe of the weights; the published checkpoint's own (``native``) when None.
+    kv : format of the cache; what the checkpoint states, else 16 bits, when None.
+    batch : sequences that decode, or are read, together. [1]
+    context : tokens in the cache of each when it decodes. [token]
+    prompt : tokens of each prompt that prefill reads; ``context`` if that is above 0, else 512, when None. [token]
+    output : tokens that each request generates; counts for memory and serving. [token]
+    cached : tokens of each prompt that are in the cache already. [token]
+    concurrency : streams kept busy by continuous batching; needs ``prompt`` and ``output``. [1]
+    engine : serving engine; adds its own memory.
+    tp : devices that share each layer (tensor parallel); the devices are one pool for the bounds when None. [1]
+    ep, pp, dp : expert, pipeline and data parallel degree; only 1 is modelled so far. [1]
+    level : level of the intervals of what is expected. [1]
+    weights_bytes : size of the actual file where it is known: within 5 % of the recipe's, the recipe's largest tensor
+        group is rescaled to it. [byte]
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    UnknownNameError
+        No model, hardware, recipe, format or engine of that name.
+    SpecError
+        A spec file does not follow the schema.
+    WorkloadError
+        An argument is out of range, or two of them contradict each other.
+    NoBoundError
+        Neither a bandwidth nor a peak of the device is known.
+
+    Examples
+    --------
+    >>> import roofline
+    >>> p = roofline.predict("minimax-m2.7", "dgx-spark", weights="ud-iq4_xs", kv="q4_0")
+    >>> round(p.decode.streaming.tokens_per_s, 1), p.decode.bound, p.memory.fits
+    (39.8, 'memory', True)
+    """
+    model_spec = load_model(model)
+    hardware_spec, counted = _machine_named(hardware)
+    devices = count("devices", devices) * counted
+    work = workload(
+        model_spec,
+        batch=batch,
+        context=context,
+        prompt=prompt,
+        output=output,
+        cached=cached,
+        concurrency=concurrency,
+    )
+    check_layout(devices * hardware_spec.devices, tp=tp, ep=ep, pp=pp, dp=dp)
+    _check_level(level)
+    for name, value in (("weights", weights), ("kv", kv)):
+        if value is not None and not isinstance(value, str):
+            raise WorkloadError(f"{name} is {value!r:.60}, but the name of a format is wanted, for example 'q8_0'")
+    engine_spec = None if engine is None else load_engine(engine)
+    found = setting(
+        Request(
+            model=model_spec,
+            hardware=hardware_spec,
+            devices=devices,
+            weights=weights,
+            kv=kv,
+            engine=engine_spec,
+            tensor_parallel=1 if tp is None else tp,
+            weights_bytes=None if weights_bytes is None else _size("weights_bytes", weights_bytes),
+        )
+    )
+    return _prediction(found, work)
+
+
+def _check_level(level: Any) -> None:
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise WorkloadError(f"level is {level!r:.60}, but a share between 0 and 1 is wanted, for example 0.9")
+
+
+def _size(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST_SIZE:
+        raise WorkloadError(f"{name} is {value!r:.60}, but a number of bytes above 0 is wanted")
+    return float(value)
+
+
+def _machine_named(hardware: str | Path | HardwareSpec) -> tuple[HardwareSpec, int]:
+    """Return the hardware spec and the count in front of its name."""
+    if isinstance(hardware, str) and (match := re.fullmatch(r"\s*(\d{1,9})\s*[xX×*]\s*(.+)", hardware)):
+        return load_hardware(match[2].strip()), count("devices", int(match[1]))
+    return load_hardware(hardware), 1
+
+
+def _prediction(s: Setting, work: Workload) -> Prediction:
+    # The numbers of a pass may be arrays elsewhere; here they are floats, and Any says so to the type checker.
+    decode: Any = pass_times(s.transformer, s.machine, Pass(work.batch, 1, work.context), s.tensor_parallel)
+    prefill: Any = pass_times(s.transformer, s.machine, prompt_pass(work.batch, work), s.tensor_parallel)
+    if decode.longest <= 0 or prefill.longest <= 0:
+        raise NoBoundError(
+            f"nothing known of {s.device.name} bounds {s.model.name} in {s.weights.name}: no bandwidth and no "
+            f"peak, or all of it fits on the chip and no peak is known for its formats"
+        )
+    memory = capacity.memory(
+        s.transformer,
+        s.machine,
+        growth=s.growth,
+        batch=work.batch,
+        tokens=work.tokens,
+        overhead_bytes=s.overhead_bytes,
+        longest_context=s.model.architecture.max_context,
+    )
+    return Prediction(
+        model=s.model.name,
+        hardware=s.device.name,
+        devices=s.devices,
+        weights=s.weights.name,
+        kv=s.kv,
+        batch=work.batch,
+        context=work.context,
+        prompt=work.prompt,
+        output=work.output,
+        cached=work.cached,
+        engine=s.engine.name if s.engine else None,
+        memory=memory,
+        decode=_decode(decode, work.batch),
+        prefill=_prefill(prefill, work.batch * work.prompt),
+        serving=_serving(s, work),
+        assumptions=(*workload_assumptions(work, memory, decode, s.devices), *s.assumptions),
+        sources=s.sources,
+        titles=(s.model.title, s.system.title if s.system else s.device.title),
+        devices_in_title=s.system.devices if s.system else 1,
+        roofs=s.roofs,
+        bytes_per_s=s.machine.bytes_per_s,
+        max_context_of_model=s.model.architecture.max_context,
+        prompt_given=work.prompt_given,
+    )
+
+
+def _decode(t: Any, batch: int) -> Decode:
+    moved = t.weight_bytes + t.kv_bytes + t.state_bytes
+    return Decode(
+        weight_bytes=t.weight_bytes,
+        kv_bytes=t.kv_bytes,
+        state_bytes=t.state_bytes,
+        bytes_per_token=moved / batch,
+        flop_per_token=t.flop / batch,
+        arithmetic_intensity=t.flop / moved,
+        bound=times.bound(t.memory, t.compute, t.link),
+        ceiling=_rates(t.memory, t, batch),
+        streaming=_rates(t.streaming, t, batch),
+        uniform=_rates(t.uniform, t, batch),
+        expected=None,
+        ops=_operations(t),
+    )
+
+
+def _rates(memory_seconds: float, t: Any, batch: int) -> Rates:
+    seconds = max(memory_seconds, t.compute, t.link)
+    return Rates(seconds, batch / seconds, 1 / seconds, times.bound(memory_seconds, t.compute, t.link))
+
+
+def _operations(t: Any) -> tuple[OperationTime, ...]:
+    return tuple(
+        OperationTime(
+            op.name, op.cost.bytes, op.cost.flop, max(op.memory, op.compute), times.bound(op.memory, op.compute)
+        )
+        for op in t.operations
+    )
+
+
+def _prefill(t: Any, tokens: int) -> Prefill:
+    seconds = t.longest
+    return Prefill(
+        tokens=tokens,
+        flop=t.flop,
+        bytes=t.bytes,
+        bound=times.bound(t.memory, t.compute, t.link),
+        ceiling=PrefillRate(seconds, tokens / seconds),
+        expected=None,
+        ops=_operations(t),
+    )
+
+
+def _serving(s: Setting, work: Workload) -> Any:
+    if work.concurrency is None:
+        return None
+    return serving.serving(
+        s.transformer,
+        s.machine,
+        work=work,
+        tensor_parallel=s.tensor_parallel,
+    )

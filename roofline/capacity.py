@@ -1,0 +1,104 @@
+"""What fits: weights, cache, state and engine against the memory that programs can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from roofline import ops
+from roofline._xp import INFINITY, Num
+from roofline.machine import Machine
+from roofline.results import Memory
+from roofline.transformer import Transformer
+
+
+@dataclass(frozen=True, slots=True)
+class CacheGrowth:
+    """How the cache of one sequence grows, over all devices.
+
+    Attributes
+    ----------
+    unbounded : bytes per token in layers without a window. [byte]
+    windowed : bytes per token in the layers of each window. [byte]
+    windows : the windows, growing. [token]
+    """
+
+    unbounded: float
+    windowed: tuple[float, ...]
+    windows: tuple[int, ...]
+
+    def bytes_of(self, tokens: Num) -> Any:
+        """Return the cache of a sequence of ``tokens``. [byte]"""
+        held: Any = tokens * self.unbounded
+        for size, window in zip(self.windowed, self.windows, strict=True):
+            held = held + size * ops.tokens_in_window(tokens=tokens, window=window)
+        return held
+
+
+def cache_growth(model: Transformer, tensor_parallel: int = 1) -> CacheGrowth:
+    """Return how the model's cache grows when heads are spread over ``tensor_parallel`` devices."""
+    unbounded = 0.0
+    windowed: dict[int, float] = {}
+    for share in model.caches:
+        size = share.bytes_per_token * share.replicas(tensor_parallel)
+        if share.limit is None:
+            unbounded += size
+        else:
+            windowed[share.limit] = windowed.get(share.limit, 0.0) + size
+    windows = tuple(sorted(windowed))
+    return CacheGrowth(unbounded, tuple(windowed[w] for w in windows), windows)
+
+
+def memory(
+    model: Transformer,
+    m: Machine,
+    *,
+    growth: CacheGrowth,
+    batch: int,
+    tokens: int,
+    overhead_bytes: float,
+    longest_context: int,
+) -> Memory:
+    """Return the memory block of a prediction.
+
+    Parameters
+    ----------
+    model : the model in its formats.
+    m : the machine.
+    growth : how the model's cache grows.
+    batch : sequences. [1]
+    tokens : length of each. [token]
+    overhead_bytes : of the engine, over all devices. [byte]
+    longest_context : the model's own limit, which ``max_context`` respects. [token]
+
+    Returns
+    -------
+    Memory
+    """
+    kv_bytes = batch * growth.bytes_of(tokens)
+    state_bytes = batch * model.state_bytes
+    total = model.weights_bytes + kv_bytes + state_bytes + overhead_bytes
+    room = m.capacity_bytes - model.weights_bytes - overhead_bytes
+    fitting_tokens: Any = ops.tokens_that_fit(
+        room_bytes=room / batch - model.state_bytes,
+        unbounded_bytes_per_token=growth.unbounded,
+        windowed_bytes_per_token=growth.windowed,
+        windows=growth.windows,
+    )
+    sequence = growth.bytes_of(max(tokens, 1)) + model.state_bytes
+    fitting_sequences: Any = ops.sequences_that_fit(room_bytes=room, bytes_per_sequence=sequence)
+    return Memory(
+        weights_bytes=model.weights_bytes,
+        kv_bytes_per_token=growth.unbounded,
+        kv_bytes=kv_bytes,
+        state_bytes=state_bytes,
+        overhead_bytes=overhead_bytes,
+        total_bytes=total,
+        capacity_bytes=m.capacity_bytes,
+        fits=total <= m.capacity_bytes,
+        max_context=int(min(fitting_tokens, longest_context)) if fitting_tokens >= 1 else None,
+        max_batch=int(fitting_sequences) if fitting_sequences >= 1 else None,
+        cache_tokens=int(fitting_tokens) if 1 <= fitting_tokens < INFINITY else None,
+        missing_bytes=max(total - m.capacity_bytes, 0.0),
+        physical_bytes=m.physical_bytes,
+    )

@@ -1,0 +1,158 @@
+"""``roofline list``: what there is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from roofline import llama_cpp_mixes, measurements, units
+from roofline.cli import output
+from roofline.formats import FORMATS
+from roofline.machine import usable
+from roofline.specs import load_device, load_engine, load_hardware, load_model, names
+from roofline.tensors import parameters
+
+
+def add(verbs: argparse._SubParsersAction) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "list",
+        help="all models, hardware, formats, engines or measurements",
+        description="All models, hardware, formats, engines or measurements.",
+    )
+    parser.add_argument(
+        "what", metavar="WHAT", nargs="?", choices=sorted(LISTS), help=f"{', '.join(LISTS)}; default: all"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, in SI units")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> bool:
+    """Print one list, or all."""
+    wanted = [options.what] if options.what else list(LISTS)
+    found = {what: LISTS[what]() for what in wanted}
+    if options.json:
+        output.write_json(found)
+    else:
+        titled = len(wanted) > 1
+        output.write("\n\n".join((f"{what}\n\n" if titled else "") + _table(rows) for what, rows in found.items()))
+    return True
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    columns = list(rows[0])
+    right = [i for i, name in enumerate(columns) if isinstance(rows[0][name], int | float)]
+    texts = [[_text(name, row[name]) for name in columns] for row in rows]
+    return output.table([_TITLES.get(name, name.replace("_", " ")) for name in columns], texts, right)
+
+
+_TITLES = {
+    "active_without_embedding": "active",
+    "max_context": "longest context",
+    "memory_bytes": "memory",
+    "bytes_per_s": "bandwidth",
+    "bits_per_weight": "bits",
+    "overhead_bytes": "own memory",
+}
+
+
+def _text(name: str, value: Any) -> str:
+    """Return a cell as people read it."""
+    if value is None or isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, list):
+        return ", ".join(value)
+    if name in {"parameters", "active_without_embedding"}:
+        return units.billions(value)
+    if name.endswith(("_bytes", "bytes_per_s")):
+        return units.gib(value) if name.endswith("_bytes") else units.text(value, "B/s", 4)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _models() -> list[dict[str, Any]]:
+    found = []
+    for name in names("model"):
+        model = load_model(name)
+        counts = parameters(model.architecture)
+        found.append(
+            {
+                "name": name,
+                "title": model.title,
+                "parameters": counts.total,
+                "active_without_embedding": counts.active_without_embedding,
+                "max_context": model.architecture.max_context,
+                "weights": list(model.weights),
+            }
+        )
+    return found
+
+
+def _hardware() -> list[dict[str, Any]]:
+    found = []
+    for name in names("hardware"):
+        spec = load_hardware(name)
+        device = load_device(spec)
+        main = device.main_memory
+        best = max(device.compute, key=lambda c: c.peak.si, default=None)
+        found.append(
+            {
+                "name": name,
+                "devices": spec.devices,
+                "memory_bytes": usable(main) * spec.devices,
+                "bytes_per_s": main.bandwidth.si * spec.devices if main.bandwidth else None,
+                "fastest_peak": f"{best.format} {units.text(best.peak.si * spec.devices, 'FLOP/s', 4)}"
+                if best
+                else None,
+                "title": spec.title,
+            }
+        )
+    return found
+
+
+def _formats() -> list[dict[str, Any]]:
+    plain = [
+        {"name": f.name, "bits_per_weight": f.bits_per_element, "cache": f.cache, "layout": f.about}
+        for f in FORMATS.values()
+    ]
+    mixes = [
+        {"name": name, "bits_per_weight": None, "cache": False, "layout": "llama.cpp's mix of several types"}
+        for name in sorted(llama_cpp_mixes.MIXES - set(FORMATS))
+    ]
+    return plain + mixes
+
+
+def _engines() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": spec.name,
+            "title": spec.title,
+            "overhead_bytes": spec.overhead.si if spec.overhead else None,
+            "cache_formats": list(spec.cache_formats.value),
+        }
+        for spec in map(load_engine, names("engine"))
+    ]
+
+
+def _measurements() -> list[dict[str, Any]]:
+    found = []
+    for path in measurements.files():
+        rows = list(measurements.read(path))
+        found.append(
+            {
+                "name": path.stem,
+                "rows": len(rows),
+                "hardware": sorted({row.hardware for row in rows}),
+                "models": sorted({row.model for row in rows}),
+            }
+        )
+    return found
+
+
+LISTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "models": _models,
+    "hardware": _hardware,
+    "formats": _formats,
+    "engines": _engines,
+    "measurements": _measurements,
+}

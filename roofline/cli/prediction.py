@@ -1,0 +1,73 @@
+"""``roofline predict``: the ceiling of a model on a machine."""
+
+from __future__ import annotations
+
+import argparse
+
+import roofline
+from roofline import units
+from roofline.cli import output
+from roofline.errors import UnitError
+
+COUNTS = {
+    "devices": "how many devices; multiplies a count in HARDWARE",
+    "batch": "sequences that decode, or are read, together",
+    "context": "tokens in the cache of each when it decodes",
+    "prompt": "tokens of each prompt that prefill reads",
+    "output": "tokens that each request generates",
+    "cached": "tokens of each prompt that are in the cache already",
+    "concurrency": "streams kept busy; needs --prompt and --output",
+    "tp": "devices that share each layer (tensor parallel)",
+    "ep": "expert parallel degree (only 1 so far)",
+    "pp": "pipeline parallel degree (only 1 so far)",
+    "dp": "data parallel degree (only 1 so far)",
+}
+
+TEXTS = {
+    "weights": "recipe of the weights, as ud-iq4_xs, nvfp4, q4_k_m; default: the published checkpoint's own",
+    "kv": "format of the cache, as fp8, q8_0, q4_0; default: what the checkpoint states, else 16 bits",
+    "engine": "serving engine, as llama.cpp; adds its own memory",
+}
+
+
+def count(text: str) -> int:
+    """Return a count; argparse turns the error into one sentence."""
+    try:
+        return units.count(text)
+    except UnitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add(verbs: argparse._SubParsersAction) -> None:
+    """Add the verb to the command line."""
+    parser = verbs.add_parser(
+        "predict",
+        help="the ceiling of MODEL on HARDWARE, what fits, and why",
+        description="The ceiling of MODEL on HARDWARE, what fits, and why.",
+        epilog="Counts may be written 131072, 131_072 or 128k (= 131072).",
+    )
+    parser.add_argument("model", metavar="MODEL", help="name or spec file; 'roofline list models'")
+    parser.add_argument(
+        "hardware", metavar="HARDWARE", nargs="+", help="name or spec file, as dgx-spark or 2x rtx-pro-6000"
+    )
+    for name, text in TEXTS.items():
+        parser.add_argument(f"--{name}", metavar=name[0].upper(), help=text)
+    for name, text in COUNTS.items():
+        parser.add_argument(f"--{name}", type=count, metavar="N", help=text)
+    parser.add_argument("--level", type=float, default=0.9, metavar="L", help="level of intervals (default 0.9)")
+    parser.add_argument("--json", action="store_true", help="the numbers in SI units, unrounded, as JSON")
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if it does not fit")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> bool:
+    """Print the prediction; False if the model does not fit."""
+    given = {name: getattr(options, name) for name in (*TEXTS, *COUNTS)}
+    prediction = roofline.predict(
+        options.model,
+        " ".join(options.hardware),
+        level=options.level,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    output.write(prediction.to_json() if options.json else str(prediction))
+    return prediction.memory.fits

@@ -1,0 +1,182 @@
+"""Every text that a person reads of a prediction: one line, a page, a table for notebooks."""
+
+from __future__ import annotations
+
+import html as markup
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from roofline import units
+
+if TYPE_CHECKING:
+    from roofline.results import OperationTime, Prediction, Rates
+
+WIDTH = 80
+SAME = 0.02
+"""Ceiling and streaming are told apart where they differ by this share or more."""
+
+
+def rate(tokens_per_s: float) -> str:
+    """Return a speed as printed: ``"39.8 tok/s"``."""
+    return f"{units.significant(tokens_per_s)} tok/s"
+
+
+def machine_title(p: Prediction) -> str:
+    """Return the hardware as a person calls it: ``"2 × NVIDIA RTX PRO 6000"``."""
+    title, in_title = p.titles[1], p.devices_in_title
+    return title if p.devices == in_title else f"{p.devices // in_title} × {title}"
+
+
+def one_line(p: Prediction) -> str:
+    """Return the prediction in one line, for lists and debuggers."""
+    name = p.hardware if p.devices == 1 else f"{p.devices}x {p.hardware}"
+    fits = "fits" if p.memory.fits else "does not fit"
+    return (
+        f"<Prediction {p.model} {p.weights} on {name}: decode ceiling {rate(shown_ceiling(p).tokens_per_s)}, "
+        f"{p.decode.bound}-bound, {fits}>"
+    )
+
+
+def shown_ceiling(p: Prediction) -> Rates:
+    """Return what is shown as the ceiling: streaming where the two hardly differ, else the ceiling itself."""
+    return p.decode.streaming if nearly_streaming(p) else p.decode.ceiling
+
+
+def nearly_streaming(p: Prediction) -> bool:
+    """Whether on-chip memory makes no difference worth showing."""
+    return p.decode.streaming.seconds_per_step <= p.decode.ceiling.seconds_per_step * (1 + SAME)
+
+
+def page(p: Prediction) -> str:
+    """Return the page that ``print`` shows: the answer, then why, then what is assumed."""
+    lines = [f"{p.titles[0]} on {machine_title(p)}", _workload(p), ""]
+    lines += [f"  {label:<8} {name:<9} {value}".rstrip() for label, name, value in _answers(p)]
+    lines += ["", *_operations("one decode step", p.decode.ops)]
+    if p.prompt_given:
+        lines += ["", *_operations(f"prefill of {p.prefill.tokens:,} tokens", p.prefill.ops)]
+    lines += ["", *_paragraphs("roofs", [_roofs(p)]), *_paragraphs("assumes", p.assumptions)]
+    lines += _paragraphs("sources", [f"roofline show {p.model} · roofline show {p.hardware}"])
+    return "\n".join(lines)
+
+
+def _workload(p: Prediction) -> str:
+    streams = "1 stream" if p.batch == 1 else f"{p.batch:,} streams"
+    context = f"{p.context:,} cached tokens" if p.context else "empty cache"
+    each = " each" if p.batch > 1 and p.context else ""
+    return f"{p.weights} weights · {p.kv} cache · {streams}, {context}{each}"
+
+
+def _answers(p: Prediction) -> Iterator[tuple[str, str, str]]:
+    """Yield (what, which figure, the figure): the answer in a few lines."""
+    yield from _decode_speeds(p)
+    best = p.prefill.ceiling
+    after = f" after {p.cached:,} cached" if p.cached else ""
+    time = f"{p.prefill.tokens:,} tokens{after} in {units.text(best.seconds, 's')}"
+    yield "prefill", "ceiling", f"{rate(best.tokens_per_s):>15}  {p.prefill.bound}-bound, {time}"
+    if p.serving:
+        s = p.serving
+        yield "serving", "ceiling", f"{rate(s.output_tok_per_s.ceiling):>15}  output of {s.concurrency:,} streams"
+        first, step = units.text(s.ttft_s.ceiling, "s"), units.text(s.tpot_s.ceiling, "s")
+        yield "", "", f"at best {first} to the first token, {step} for each after it"
+    yield "memory", *_memory(p)
+    if not p.memory.fits:
+        yield "", "", "the speeds above are hypothetical"
+    yield "", "needs", _parts(p)
+    yield "", "at most", _limits(p)
+
+
+def _decode_speeds(p: Prediction) -> Iterator[tuple[str, str, str]]:
+    decode = p.decode
+    kept = "" if nearly_streaming(p) else ", chip keeps data"
+    yield "decode", "ceiling", _speed(p, shown_ceiling(p)) + kept
+    if kept:
+        yield "", "streaming", _speed(p, decode.streaming) + ", all from memory"
+    if decode.uniform.seconds_per_step > decode.streaming.seconds_per_step:
+        yield "", "uniform", _speed(p, decode.uniform) + ", even routing"
+
+
+def _speed(p: Prediction, rates: Rates) -> str:
+    each = f" {units.significant(rates.tokens_per_s_per_stream):>6} each" if p.batch > 1 else ""
+    return f"{rate(rates.tokens_per_s):>15}{each}  {rates.bound}-bound"
+
+
+def _memory(p: Prediction) -> tuple[str, str]:
+    m = p.memory
+    used = f"{units.gib(m.total_bytes)[:-4]} of {units.gib(m.capacity_bytes)}"
+    if not m.fits:
+        return "too small", f"{used}, {units.gib(m.missing_bytes)} missing"
+    return "fits", f"{used}  {bar(m.total_bytes / m.capacity_bytes, 24)}"
+
+
+def _parts(p: Prediction) -> str:
+    m = p.memory
+    parts = [("weights", m.weights_bytes), ("cache", m.kv_bytes), ("state", m.state_bytes)]
+    parts.append((p.engine or "", m.overhead_bytes))
+    return " · ".join(
+        f"{name} {units.gib(size) if size > 1e8 else units.text(size, 'B')}" for name, size in parts if size
+    )
+
+
+def _limits(p: Prediction) -> str:
+    m = p.memory
+    if m.max_context is None:
+        return "nothing: no context fits"
+    limit = " (model's limit)" if m.max_context == p.max_context_of_model else ""
+    batch = f" or batch {m.max_batch:,}" if m.max_batch and p.batch > 1 else ""
+    return f"{m.max_context:,} tokens of context{limit}{batch}"
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar of ``width`` characters, ``share`` of them filled."""
+    filled = min(width, round(share * width))
+    return "█" * filled + "░" * (width - filled)
+
+
+def _operations(title: str, operations: tuple[OperationTime, ...]) -> Iterator[str]:
+    total = sum(op.seconds for op in operations) or 1.0
+    yield f"  {title:<30} {'moves':>9} {'at best':>9}"
+    for op in operations:
+        share = op.seconds / total
+        drawn = bar(share, 14).rstrip("░")
+        yield (
+            f"    {op.name:<28} {units.text(op.bytes, 'B'):>9} {units.text(op.seconds, 's'):>9} {share:>4.0%} "
+            f"{op.bound:<8}{drawn}"
+        ).rstrip()
+    moved = units.text(sum(op.bytes for op in operations), "B")
+    yield f"    {'together':<28} {moved:>9} {units.text(total, 's'):>9}"
+
+
+def _roofs(p: Prediction) -> str:
+    """Return what the times at best divide by."""
+    memory = [units.text(p.bytes_per_s, "B/s")] if p.bytes_per_s else []
+    return " · ".join([*memory, *(f"{roof.format} {units.text(roof.flop_per_s, 'FLOP/s')}" for roof in p.roofs)])
+
+
+def _paragraphs(label: str, texts: tuple[str, ...] | list[str]) -> Iterator[str]:
+    for index, text in enumerate(texts):
+        head = f"  {label if index == 0 else '':<8} "
+        yield from textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * 13, break_on_hyphens=False)
+
+
+def html(p: Prediction) -> str:
+    """Return the prediction as HTML for a notebook: the answers and the operations as tables."""
+    escape = markup.escape
+    answers = "".join(
+        f"<tr><th style='text-align:left'>{escape(label)}</th><td style='text-align:left'>{escape(name)}</td>"
+        f"<td style='text-align:left'>{escape(value.strip())}</td></tr>"
+        for label, name, value in _answers(p)
+    )
+    operations = "".join(
+        f"<tr><td style='text-align:left'>{escape(op.name)}</td><td>{units.text(op.bytes, 'B')}</td>"
+        f"<td>{units.text(op.flop, 'FLOP')}</td><td>{units.text(op.seconds, 's')}</td><td>{op.bound}</td></tr>"
+        for op in p.decode.ops
+    )
+    assumptions = "".join(f"<li>{escape(text)}</li>" for text in p.assumptions)
+    return (
+        f"<p><b>{escape(p.titles[0])}</b> on <b>{escape(machine_title(p))}</b><br>{escape(_workload(p))}</p>"
+        f"<table>{answers}</table>"
+        f"<table><thead><tr><th style='text-align:left'>one decode step</th><th>read</th><th>compute</th>"
+        f"<th>at best</th><th>bound</th></tr></thead><tbody>{operations}</tbody></table>"
+        f"<details><summary>assumes</summary><ul>{assumptions}</ul></details>"
+    )

@@ -1,0 +1,121 @@
+"""From hardware to the rates that bound it, and from work to the least time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from roofline import ops
+from roofline._remember import remember
+from roofline._xp import Num
+from roofline.operations import Shares
+from roofline.specs.hardware import Compute, DeviceSpec, Link, Memory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Machine:
+    """Equal devices seen as one: bandwidth, compute and capacity add up.
+
+    Attributes
+    ----------
+    device : the spec of one device.
+    devices : how many. [1]
+    bytes_per_s : bandwidth of the main memory, all devices together; None if unknown. [byte/s]
+    tier_bytes_per_s : bandwidth of on-chip tiers that have one, then of everything behind them together. [byte/s]
+    tier_capacity_bytes : capacity of those on-chip tiers. [byte]
+    kept_bytes : on-chip memory whose bandwidth is unknown, which may keep data from pass to pass. [byte]
+    capacity_bytes : main memory that programs can use. [byte]
+    physical_bytes : main memory in full. [byte]
+    link_bytes_per_s : one direction between devices, of one device; None if unknown. [byte/s]
+    """
+
+    device: DeviceSpec
+    devices: int
+    bytes_per_s: float | None
+    tier_bytes_per_s: tuple[float, ...]
+    tier_capacity_bytes: tuple[float, ...]
+    kept_bytes: float
+    capacity_bytes: float
+    physical_bytes: float
+    link_bytes_per_s: float | None
+
+    def peak(self, bits: int) -> Compute | None:
+        """Return the fastest number format of the device that is at least ``bits`` wide, or None."""
+        wide_enough = [c for c in self.device.compute if c.bits >= bits]
+        return max(wide_enough, key=lambda c: c.peak.si, default=None)
+
+    def flop_per_s(self, bits: int) -> float | None:
+        """Return the compute roof for operands of ``bits``, all devices together, or None if unknown. [FLOP/s]"""
+        peak = self.peak(bits)
+        return None if peak is None else peak.peak.si * self.devices
+
+    def seconds_per_flop(self, shares: Shares) -> Any:
+        """Return the least time of one FLOP of an operation; what has no known peak takes none. [s/FLOP]"""
+        known = ((share, self.flop_per_s(bits)) for bits, share in shares)
+        return sum(share * ops.compute_seconds(flop=1.0, flop_per_s=rate) for share, rate in known if rate)
+
+    def memory_seconds(self, moved_bytes: Num) -> Num:
+        """Return the least time to move ``moved_bytes`` in one pass, everything placed in the best way. [s]"""
+        if self.bytes_per_s is None:
+            return 0.0 * moved_bytes
+        return ops.tiered_stream_seconds(
+            moved_bytes=moved_bytes,
+            kept_bytes=self.kept_bytes,
+            bytes_per_s=self.tier_bytes_per_s,
+            capacity_bytes=self.tier_capacity_bytes,
+        )
+
+    def streaming_seconds(self, moved_bytes: Num) -> Num:
+        """Return the time to move ``moved_bytes`` when every byte comes from main memory. [s]"""
+        if self.bytes_per_s is None:
+            return 0.0 * moved_bytes
+        return ops.stream_seconds(moved_bytes=moved_bytes, bytes_per_s=self.bytes_per_s)
+
+
+@remember
+def machine(device: DeviceSpec, devices: int) -> Machine:
+    """Return ``devices`` devices as one machine.
+
+    Parameters
+    ----------
+    device : one device.
+    devices : how many. [1]
+
+    Returns
+    -------
+    Machine
+    """
+    main = device.main_memory
+    on_chip = [
+        (tier.bandwidth.si, tier.capacity.si) for tier in device.memory if tier.role == "on-chip" and tier.bandwidth
+    ]
+    behind = sum(tier.bandwidth.si for tier in device.memory if tier.role != "on-chip" and tier.bandwidth)
+    kept = sum(tier.capacity.si for tier in device.memory if tier.role == "on-chip" and tier.bandwidth is None)
+    return Machine(
+        device=device,
+        devices=devices,
+        bytes_per_s=main.bandwidth.si * devices if main.bandwidth else None,
+        # Main and slow memory are read at once, and are as large as it takes: what does not fit is hypothetical anyway.
+        tier_bytes_per_s=(*(rate * devices for rate, _ in on_chip), behind * devices),
+        tier_capacity_bytes=tuple(capacity * devices for _, capacity in on_chip),
+        kept_bytes=kept * devices,
+        capacity_bytes=usable(main) * devices,
+        physical_bytes=main.capacity.si * devices,
+        link_bytes_per_s=_to_peers(device),
+    )
+
+
+def usable(memory: Memory) -> float:
+    """Return what programs can use of a memory: what is reported to them, else all of it. [byte]"""
+    return (memory.usable or memory.capacity).si
+
+
+def links_to_peers(device: DeviceSpec) -> tuple[Link, ...]:
+    """Return the links of a device that lead to others like it."""
+    return tuple(link for link in device.links if link.to in {"peers", "network"})
+
+
+def _to_peers(device: DeviceSpec) -> float | None:
+    """Return the bandwidth over all links of a device to its peers; None where one is unknown or none exists."""
+    rates = [link.bandwidth.si if link.bandwidth else None for link in links_to_peers(device)]
+    return None if not rates or None in rates else sum(rate for rate in rates if rate)

@@ -1,0 +1,277 @@
+"""What a prediction holds. Attribute names are the keys of the JSON; every number is SI and unrounded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from roofline import formatting
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Speed of decoding.
+
+    Attributes
+    ----------
+    seconds_per_step : time of one forward pass that adds one token to every sequence. [s]
+    tokens_per_s : generated tokens of the whole batch. [token/s]
+    tokens_per_s_per_stream : generated tokens of one sequence. [token/s]
+    bound : the resource that takes longest: memory, compute or link.
+    """
+
+    seconds_per_step: float
+    tokens_per_s: float
+    tokens_per_s_per_stream: float
+    bound: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationTime:
+    """One operation of a pass, all devices together.
+
+    Attributes
+    ----------
+    name : what it is.
+    bytes : read from memory. [byte]
+    flop : computed. [FLOP]
+    seconds : its own roofline time, if nothing overlapped it. [s]
+    bound : memory or compute.
+    """
+
+    name: str
+    bytes: float
+    flop: float
+    seconds: float
+    bound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the workload needs, over all devices.
+
+    Attributes
+    ----------
+    weights_bytes : all weights. [byte]
+    kv_bytes_per_token : what one more token adds to the cache once every window is full. [byte]
+    kv_bytes : cache of the whole batch. [byte]
+    state_bytes : recurrent state of the whole batch. [byte]
+    overhead_bytes : what the engine needs for itself; 0 without an engine. [byte]
+    total_bytes : the sum. [byte]
+    capacity_bytes : what programs can use. [byte]
+    fits : total <= capacity.
+    max_context : longest context at this batch, at most the model's own limit; None if nothing fits. [token]
+    max_batch : largest batch at this length; None if nothing fits. [1]
+    cache_tokens : cached tokens of each sequence that memory holds, whatever the model's limit; None if none, or if
+        the cache does not grow. [token]
+    missing_bytes : total - capacity where it does not fit, else 0. [byte]
+    physical_bytes : main memory in full, whatever programs see of it. [byte]
+    """
+
+    weights_bytes: float
+    kv_bytes_per_token: float
+    kv_bytes: float
+    state_bytes: float
+    overhead_bytes: float
+    total_bytes: float
+    capacity_bytes: float
+    fits: bool
+    max_context: int | None
+    max_batch: int | None
+    cache_tokens: int | None
+    missing_bytes: float
+    physical_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """One decode step: every sequence of the batch gains one token.
+
+    Attributes
+    ----------
+    weight_bytes : weights read, with ``top_k`` experts a layer. [byte]
+    kv_bytes : cached keys and values read. [byte]
+    state_bytes : recurrent state read. [byte]
+    bytes_per_token : all of these, divided by the batch. [byte]
+    flop_per_token : divided by the batch. [FLOP]
+    arithmetic_intensity : FLOP per byte. [FLOP/byte]
+    bound : what bounds the ceiling.
+    ceiling : no engine can be faster.
+    streaming : as ceiling, but every byte comes from main memory: the usual bandwidth roofline.
+    uniform : as streaming, but every token picks its experts evenly at random; an estimate, no bound.
+    expected : what to expect of an engine; None until calibrated.
+    ops : the operations of the step.
+    """
+
+    weight_bytes: float
+    kv_bytes: float
+    state_bytes: float
+    bytes_per_token: float
+    flop_per_token: float
+    arithmetic_intensity: float
+    bound: str
+    ceiling: Rates
+    streaming: Rates
+    uniform: Rates
+    expected: None
+    ops: tuple[OperationTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillRate:
+    """Speed of prefill.
+
+    Attributes
+    ----------
+    seconds : time of the whole pass. [s]
+    tokens_per_s : prompt tokens, all sequences together. [token/s]
+    """
+
+    seconds: float
+    tokens_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Reading the prompts of the batch in one pass.
+
+    Attributes
+    ----------
+    tokens : prompt tokens, all sequences together. [token]
+    flop : computed. [FLOP]
+    bytes : read, with ``top_k`` experts a layer. [byte]
+    bound : what bounds the ceiling.
+    ceiling : no engine can be faster.
+    expected : what to expect of an engine; None until calibrated.
+    ops : the operations of the pass.
+    """
+
+    tokens: int
+    flop: float
+    bytes: float
+    bound: str
+    ceiling: PrefillRate
+    expected: None
+    ops: tuple[OperationTime, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingFigure:
+    """One figure of a served workload.
+
+    Attributes
+    ----------
+    ceiling : no engine can be better: the least time, the highest rate.
+    value, low, high, level : what to expect; None until calibrated.
+    """
+
+    ceiling: float
+    value: None = None
+    low: None = None
+    high: None = None
+    level: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Continuous batching with ``concurrency`` streams kept busy.
+
+    Attributes
+    ----------
+    concurrency : streams. [1]
+    ttft_s : time to first token. [s]
+    tpot_s : time per output token after the first. [s]
+    output_tok_per_s : generated tokens of all streams. [token/s]
+    total_tok_per_s : prompt and generated tokens of all streams. [token/s]
+    """
+
+    concurrency: int
+    ttft_s: ServingFigure
+    tpot_s: ServingFigure
+    output_tok_per_s: ServingFigure
+    total_tok_per_s: ServingFigure
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a number that was used was read."""
+
+    what: str
+    source: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """A compute roof that the prediction used: the widest format it had to be, and the peak of all devices. [FLOP/s]"""
+
+    format: str
+    flop_per_s: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Prediction:
+    """The answer for one model on one machine.
+
+    ``repr`` is one line, ``print`` a page, and a notebook shows a table. :meth:`to_dict` and :meth:`to_json` give the
+    same numbers in SI units, unrounded.
+    """
+
+    model: str
+    hardware: str
+    devices: int
+    weights: str
+    kv: str
+    batch: int
+    context: int
+    prompt: int
+    output: int | None
+    cached: int
+    engine: str | None
+    memory: Memory
+    decode: Decode
+    prefill: Prefill
+    serving: Serving | None
+    assumptions: tuple[str, ...]
+    sources: tuple[Citation, ...]
+    titles: tuple[str, str] = field(metadata={"json": False})
+    """Names of model and hardware for people."""
+    devices_in_title: int = field(metadata={"json": False})
+    """Devices that the title of the hardware already stands for."""
+    roofs: tuple[Roof, ...] = field(metadata={"json": False})
+    """Compute roofs by format, fastest first, for pictures."""
+    bytes_per_s: float | None = field(metadata={"json": False})
+    """Bandwidth of the main memory, all devices together. [byte/s]"""
+    max_context_of_model: int = field(metadata={"json": False})
+    prompt_given: bool = field(metadata={"json": False})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON keys as plain dictionaries, lists and numbers; ``schema_version`` comes first."""
+        return {"schema_version": SCHEMA_VERSION, **_plain(self)}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return :meth:`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    def __repr__(self) -> str:
+        return formatting.one_line(self)
+
+    def __str__(self) -> str:
+        return formatting.page(self)
+
+    def _repr_html_(self) -> str:
+        return formatting.html(self)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {
+            f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.metadata.get("json", True)
+        }
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,97 @@
+"""Everything of a prediction that does not change with the workload, put together once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from roofline._remember import remember
+from roofline.assumptions import citations, setting_assumptions
+from roofline.capacity import CacheGrowth, cache_growth
+from roofline.errors import FileSizeError
+from roofline.formats import cache_format
+from roofline.machine import Machine, machine
+from roofline.recipes import StoredWeights, stored
+from roofline.results import Citation, Roof
+from roofline.specs import DeviceSpec, EngineSpec, ModelSpec, SystemSpec, load_device
+from roofline.transformer import Transformer, transformer
+from roofline.workload import Request, check_tensor_parallel
+
+DEFAULT_CACHE = "bf16"
+"""Cache format when neither the caller nor the checkpoint states one."""
+
+FILE_SIZE_TOLERANCE = 0.05
+"""A stated file size may differ from the recipe's by this share; beyond, the file is of another recipe."""
+
+
+class Setting(NamedTuple):
+    """A model in its formats, a machine, and what was assumed and read to put them together."""
+
+    model: ModelSpec
+    device: DeviceSpec
+    system: SystemSpec | None
+    devices: int
+    weights: StoredWeights
+    kv: str
+    engine: EngineSpec | None
+    tensor_parallel: int
+    transformer: Transformer
+    machine: Machine
+    growth: CacheGrowth
+    overhead_bytes: float
+    roofs: tuple[Roof, ...]
+    assumptions: tuple[str, ...]
+    sources: tuple[Citation, ...]
+
+
+@remember
+def setting(request: Request) -> Setting:
+    """Put a setting together.
+
+    Raises
+    ------
+    UnknownNameError
+        No such recipe or cache format.
+    WorkloadError
+        The devices cannot share the layers.
+    FileSizeError
+        The file size is not that of the recipe.
+    """
+    model, hardware, engine = request.model, request.hardware, request.engine
+    system = hardware if isinstance(hardware, SystemSpec) else None
+    device = load_device(hardware)
+    devices = request.devices * hardware.devices
+    checkpoint = stored(model, "native" if request.weights is None else request.weights)
+    cache = cache_format(checkpoint.kv or DEFAULT_CACHE if request.kv is None else request.kv).name
+    _check_file_size(checkpoint, request.weights_bytes)
+    check_tensor_parallel(model.name, model.architecture, request.tensor_parallel)
+    built = transformer(model, checkpoint.name, cache, request.weights_bytes)
+    m = machine(device, devices)
+    peaks = {peak.format: peak for bits in built.widths if (peak := m.peak(bits))}
+    roofs = sorted((Roof(p.format, p.peak.si * devices) for p in peaks.values()), key=lambda r: -r.flop_per_s)
+    return Setting(
+        model=model,
+        device=device,
+        system=system,
+        devices=devices,
+        weights=checkpoint,
+        kv=cache,
+        engine=engine,
+        tensor_parallel=request.tensor_parallel,
+        transformer=built,
+        machine=m,
+        growth=cache_growth(built, request.tensor_parallel),
+        overhead_bytes=engine.overhead.si * devices if engine and engine.overhead else 0.0,
+        roofs=tuple(roofs),
+        assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m)),
+        sources=tuple(citations(request, system, checkpoint, built, m)),
+    )
+
+
+def _check_file_size(checkpoint: StoredWeights, weights_bytes: float | None) -> None:
+    if weights_bytes is None:
+        return
+    if abs(weights_bytes / checkpoint.bytes - 1) > FILE_SIZE_TOLERANCE:
+        raise FileSizeError(
+            f"weights_bytes is {weights_bytes:,.0f}, but {checkpoint.name} takes {checkpoint.bytes:,.0f} bytes; more "
+            f"than {FILE_SIZE_TOLERANCE:.0%} apart, the file is of another recipe"
+        )

@@ -1,0 +1,363 @@
+"""Our predictions beside published measurements: what is faster than physics allows, and how far the rest is below."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from roofline import measurements
+from roofline._predict import predict
+from roofline._remember import remember
+from roofline.errors import FileSizeError, MeasurementError, RooflineError, TooLongError, UnknownNameError
+from roofline.formats import lookup
+from roofline.measurements import Measurement
+from roofline.results import Prediction
+from roofline.specs import load_engine, load_hardware, load_model, names
+from roofline.specs.catalog import find, is_path
+
+TOLERANCE = 0.01
+"""A measurement may beat the ceiling by this share before it counts as a violation: printed digits end somewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """One row beside the prediction, in the unit of its metric.
+
+    ``ratio`` is how close the measurement comes to the ceiling: 1 is at it, above 1 faster than it. ``expected`` is
+    None for speeds until engines are calibrated.
+    """
+
+    id: str
+    metric: str
+    engine: str
+    measured: float
+    ceiling: float | None
+    ratio: float | None
+    expected: float | None
+    low: float | None
+    high: float | None
+    ape: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows of one metric and engine; engine ``""`` stands for all. Shares, not per cent."""
+
+    metric: str
+    engine: str
+    n: int
+    median_ape: float | None
+    p90_ape: float | None
+    bias: float | None
+    coverage: float | None
+    level: float | None
+    median_ratio_to_ceiling: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A measurement that is better than the ceiling."""
+
+    id: str
+    metric: str
+    measured: float
+    ceiling: float
+    ratio: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The outcome of :func:`validate`; see the contract of its JSON in the documentation."""
+
+    rows: int
+    evaluated: int
+    unresolved: dict[str, int]
+    ceiling_violations: tuple[Violation, ...]
+    groups: tuple[Group, ...]
+    rows_detail: tuple[RowResult, ...]
+
+    def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
+        """Return plain dictionaries and lists for JSON; with ``rows`` every row too."""
+        found = {"schema_version": 1, **asdict(self)}
+        if not rows:
+            del found["rows_detail"]
+        return found
+
+
+class _UnresolvedError(Exception):
+    """A row that cannot become a call; the text says why, and is counted."""
+
+
+def validate(
+    paths: list[str | Path] | None = None,
+    *,
+    engine: str | None = None,
+    hardware: str | None = None,
+    model: str | None = None,
+    metric: str | None = None,
+) -> Validation:
+    """Compare predictions with measurements.
+
+    Parameters
+    ----------
+    paths : CSV files of measurements, or folders of them; the project's own when None.
+    engine, hardware, model, metric : keep only the rows of these; aliases count as the names they stand for.
+
+    Returns
+    -------
+    Validation
+
+    Raises
+    ------
+    MeasurementError
+        A file does not follow the schema, or two rows have one id.
+    UnknownNameError
+        No metric is named so, or neither the catalog nor a row knows that engine, hardware or model.
+
+    Examples
+    --------
+    >>> validate(model="minimax-m2.7", hardware="dgx-spark").ceiling_violations
+    ()
+    """
+    _check_metric(metric)
+    rows = [row for path in measurements.files(paths) for row in measurements.read(path)]
+    _check_ids(rows)
+    for kind, name in {"engine": engine, "hardware": hardware, "model": model}.items():
+        if name is not None:
+            rows = _of(rows, kind, name)
+    rows = [row for row in rows if metric in {None, row.metric}]
+    unresolved: Counter[str] = Counter()
+    results = []
+    for row in rows:
+        try:
+            results.append(_result(row))
+        except _UnresolvedError as reason:
+            unresolved[str(reason)] += 1
+    violations = [
+        Violation(r.id, r.metric, r.measured, r.ceiling, r.ratio, r.note)
+        for r in results
+        if r.ceiling is not None and r.ratio is not None and r.ratio > 1 + TOLERANCE
+    ]
+    return Validation(
+        rows=len(rows),
+        evaluated=len(results),
+        unresolved=dict(unresolved.most_common()),
+        ceiling_violations=tuple(sorted(violations, key=lambda v: -v.ratio)),
+        groups=tuple(_groups(results)),
+        rows_detail=tuple(results),
+    )
+
+
+def _check_metric(metric: str | None) -> None:
+    if metric is not None and metric not in measurements.METRICS:
+        near = difflib.get_close_matches(metric, measurements.METRICS, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"they are {', '.join(measurements.METRICS)}."
+        raise UnknownNameError(f"no metric is named {metric!r}; {hint}")
+
+
+def _check_ids(rows: list[Measurement]) -> None:
+    twice = [name for name, number in Counter(row.id for row in rows).items() if number > 1]
+    if twice:
+        raise MeasurementError(f"the id {twice[0]!r} stands in more than one row; an id names one measurement")
+
+
+def _of(rows: list[Measurement], kind: str, name: str) -> list[Measurement]:
+    """Return the rows whose ``kind`` is called ``name``, by whatever alias."""
+    proper = _proper(kind, name)
+    found = [row for row in rows if _proper(kind, getattr(row, kind)) == proper]
+    if not found:
+        find(name, kind)  # known, though not in these rows; unknown is an error
+    return found
+
+
+@remember
+def _proper(kind: str, name: str) -> str:
+    """Return the name of the spec called ``name``, or ``name`` in lower case where there is none."""
+    if not name or is_path(name):
+        return name
+    try:
+        return find(name, kind).stem
+    except UnknownNameError:
+        return name.strip().lower()
+
+
+# --- how a row becomes a call
+
+
+def _result(row: Measurement) -> RowResult:
+    _set_aside(row)
+    prediction = _prediction(row)
+    ceiling = _ceiling(row, prediction)
+    expected = _amount(row, prediction)
+    ratio = None
+    if ceiling is not None:
+        ratio = ceiling / row.value if row.is_time else row.value / ceiling
+    return RowResult(
+        id=row.id,
+        metric=row.metric,
+        engine=row.engine,
+        measured=row.value,
+        ceiling=ceiling,
+        ratio=ratio,
+        expected=expected,
+        low=None,
+        high=None,
+        ape=None if expected is None else abs(expected - row.value) / row.value,
+        note=row.note,
+    )
+
+
+def _set_aside(row: Measurement) -> None:
+    if row.why_excluded:
+        raise _UnresolvedError("why_excluded")
+    if row.anomaly:
+        raise _UnresolvedError("anomaly")
+    if row.note.startswith("cpu_offload:"):
+        raise _UnresolvedError("cpu_offload")
+    if "context parallel" in row.note.lower() or row.source == "context_parallel":
+        raise _UnresolvedError("context_parallel")
+    if row.speculative not in {"", "none"}:
+        raise _UnresolvedError(f"speculative: {row.speculative}")
+
+
+def _prediction(row: Measurement) -> Prediction:
+    """Return the call whose ceiling is the loosest that the row allows."""
+    _require(row)
+    model, hardware = _spec(load_model, row, "model"), _spec(load_hardware, row, "hardware")
+    try:
+        return predict(model, hardware, **_options(row))
+    except UnknownNameError:
+        raise _UnresolvedError(f"unknown weights or cache format: {row.weights} {row.kv}".rstrip()) from None
+    except FileSizeError:
+        raise _UnresolvedError("weights_bytes is not that of the recipe") from None
+    except TooLongError:
+        raise _UnresolvedError("longer than the model's published maximum") from None
+    except RooflineError as error:
+        raise _UnresolvedError(f"refused: {error}") from None
+
+
+def _spec(load: Callable[[str | Path], Any], row: Measurement, kind: str) -> Any:
+    name = getattr(row, kind)
+    try:
+        return load(row.folder / name if is_path(name) else name)
+    except UnknownNameError:
+        raise _UnresolvedError(f"unknown {kind}: {name}") from None
+    except RooflineError as error:
+        raise _UnresolvedError(f"broken {kind}: {error}") from None
+
+
+def _require(row: Measurement) -> None:
+    """Set the row aside if it leaves out what its metric cannot do without."""
+    amount = row.metric in measurements.AMOUNTS
+    whole_run = row.metric in {"output_tok_per_s", "total_tok_per_s"}
+    needs_prompt = row.metric in {"prefill_tok_per_s", "ttft_s", "total_tok_per_s"}
+    missing = {
+        "hardware or model": not (row.hardware and row.model),
+        "weights": not row.weights,
+        "devices": row.devices is None and not amount,
+        "batch of a whole run": whole_run and row.batch is None,
+        "prompt length": needs_prompt and not row.prompt_tokens,
+        "output length": row.metric == "total_tok_per_s" and not row.output_tokens,
+    }
+    for what, is_missing in missing.items():
+        if is_missing:
+            raise _UnresolvedError(f"{what} not stated")
+
+
+def _options(row: Measurement) -> dict[str, Any]:
+    """Return the options of the call; what is not stated takes the value that makes the ceiling loosest."""
+    amount = row.metric in measurements.AMOUNTS
+    prompt = row.prompt_tokens or None
+    options: dict[str, Any] = {
+        "devices": row.devices or 1,  # not stated, which only amounts may leave out
+        "weights": row.weights,
+        "kv": row.kv or _narrowest_cache(row.engine),
+        "batch": 1 if row.metric in measurements.TIMES else row.batch or 1,
+        "engine": row.engine if amount and _known_engine(row.engine) else None,
+        "weights_bytes": None if row.metric == "weights_bytes" else row.weights_bytes,
+    }
+    if row.metric in {"decode_tok_per_s", "decode_tok_per_s_total", "tpot_s"}:
+        return options | {"context": row.context if row.context is not None else prompt or 0}
+    if row.metric in {"output_tok_per_s", "total_tok_per_s"}:
+        return options | _requests(row, prompt)
+    if amount:
+        return options | {"context": row.context or 0}
+    return options | {"prompt": prompt, "cached": row.context or 0}
+
+
+def _requests(row: Measurement, prompt: int | None) -> dict[str, int | None]:
+    """Return what is served; of an answer of unknown length only the first token counts, after a prompt of one."""
+    if row.output_tokens:
+        return {"concurrency": row.batch, "prompt": prompt or 1, "output": row.output_tokens}
+    return {"concurrency": row.batch, "prompt": 1, "output": 1}
+
+
+@remember
+def _known_engine(name: str) -> bool:
+    return name in names("engine")
+
+
+@remember
+def _narrowest_cache(engine: str) -> str:
+    """Return the narrowest cache format that the engine has, or that any has where it is unknown."""
+    known = [engine] if _known_engine(engine) else names("engine")
+    formats = [lookup(name) for spec in known for name in load_engine(spec).cache_formats.value]
+    return min(formats, key=lambda f: (f.bits_per_element, f.element_bits)).name
+
+
+def _ceiling(row: Measurement, p: Prediction) -> float | None:
+    """Return the ceiling in the metric's own unit; None for amounts, which have none."""
+    best = {
+        "decode_tok_per_s": p.decode.ceiling.tokens_per_s_per_stream,
+        "decode_tok_per_s_total": p.decode.ceiling.tokens_per_s,
+        "tpot_s": p.decode.ceiling.seconds_per_step,
+        "prefill_tok_per_s": p.prefill.ceiling.tokens_per_s,
+        "ttft_s": p.prefill.ceiling.seconds,
+    }
+    if p.serving:
+        best["output_tok_per_s"] = p.serving.output_tok_per_s.ceiling
+        best["total_tok_per_s"] = p.serving.total_tok_per_s.ceiling
+    return best.get(row.metric)
+
+
+def _amount(row: Measurement, p: Prediction) -> float | None:
+    m = p.memory
+    if row.metric == "weights_bytes":
+        return m.weights_bytes
+    if row.metric == "kv_cache_bytes":
+        return m.kv_bytes + m.state_bytes
+    if row.metric == "kv_cache_tokens":
+        return m.cache_tokens
+    if row.metric == "memory_bytes":
+        return m.total_bytes
+    return None
+
+
+# --- summaries
+
+
+def _groups(results: list[RowResult]) -> Iterable[Group]:
+    keys = sorted({(r.metric, engine) for r in results for engine in ("", r.engine)})
+    for metric, engine in keys:
+        rows = [r for r in results if r.metric == metric and engine in {"", r.engine}]
+        errors = sorted(r.ape for r in rows if r.ape is not None)
+        ratios = [r.ratio for r in rows if r.ratio is not None]
+        biases = [r.expected / r.measured for r in rows if r.expected is not None]
+        yield Group(
+            metric=metric,
+            engine=engine,
+            n=len(rows),
+            median_ape=median(errors) if errors else None,
+            p90_ape=errors[min(len(errors) - 1, int(0.9 * len(errors)))] if errors else None,
+            bias=median(biases) - 1 if biases else None,
+            coverage=None,
+            level=None,
+            median_ratio_to_ceiling=median(ratios) if ratios else None,
+        )

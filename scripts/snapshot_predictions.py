@@ -1,0 +1,60 @@
+"""Rewrite ``tests/golden/predictions.csv``, a snapshot of our own numbers.
+
+Run as ``python scripts/snapshot_predictions.py`` when predictions are meant to move; the difference is then reviewed,
+and ``CHANGELOG.md`` says what moved and why.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import roofline
+from roofline.specs import names
+
+PATH = Path(__file__).parent.parent / "tests" / "golden" / "predictions.csv"
+HEADER = "# Our own numbers, not published ones: a difference means that predictions moved.\n"
+FIELDS = (
+    "memory.weights_bytes",
+    "memory.kv_bytes",
+    "memory.max_context",
+    "decode.bytes_per_token",
+    "decode.flop_per_token",
+    "decode.bound",
+    "decode.ceiling.tokens_per_s",
+    "decode.streaming.tokens_per_s",
+    "decode.uniform.tokens_per_s",
+    "prefill.ceiling.tokens_per_s",
+)
+WORKLOADS = ({"batch": 1, "context": 0}, {"batch": 32, "context": 4096})
+WEIGHTS = ("native", "q4_k_m")
+
+
+def rows() -> Iterator[list[str]]:
+    """Yield the header and a row for each model, machine, recipe and workload."""
+    yield ["model", "hardware", "weights", "batch", "context", *FIELDS]
+    for model in names("model"):
+        for hardware in names("hardware"):
+            for weights in WEIGHTS:
+                for work in WORKLOADS:
+                    p = roofline.predict(model, hardware, weights=weights, **work)
+                    yield [model, hardware, weights, *map(str, work.values()), *(_text(p, field) for field in FIELDS)]
+
+
+def _text(p: object, field: str) -> str:
+    for part in field.split("."):
+        p = getattr(p, part)
+    return f"{p:.10g}" if isinstance(p, float) else str(p)
+
+
+def snapshot() -> str:
+    """Return the file's text."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows())
+    return HEADER + out.getvalue()
+
+
+if __name__ == "__main__":
+    PATH.write_text(snapshot(), encoding="utf-8")
