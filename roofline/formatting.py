@@ -17,9 +17,14 @@ SAME = 0.02
 """Ceiling and streaming are told apart where they differ by this share or more."""
 
 
+_MILLION = 999_500  # what rounds to a million
+
+
 def rate(tokens_per_s: float) -> str:
-    """Return a speed as printed: ``"39.8 tok/s"``."""
-    return f"{units.significant(tokens_per_s)} tok/s"
+    """Return a speed as printed: ``"39.8 tok/s"``; from a million on with a prefix, so that lines stay short."""
+    if tokens_per_s < _MILLION:
+        return f"{units.significant(tokens_per_s)} tok/s"
+    return units.text(tokens_per_s, "tok/s")
 
 
 def machine_title(p: Prediction) -> str:
@@ -97,7 +102,7 @@ def _decode_speeds(p: Prediction) -> Iterator[tuple[str, str, str]]:
 
 
 def _speed(p: Prediction, rates: Rates) -> str:
-    each = f" {units.significant(rates.tokens_per_s_per_stream):>6} each" if p.batch > 1 else ""
+    each = f" {rate(rates.tokens_per_s_per_stream).removesuffix('tok/s'):>7}each" if p.batch > 1 else ""
     return f"{rate(rates.tokens_per_s):>15}{each}  {rates.bound}-bound"
 
 
