@@ -93,7 +93,7 @@ def _answers(p: Prediction) -> Iterator[tuple[str, str, str]]:
 
 def _decode_speeds(p: Prediction) -> Iterator[tuple[str, str, str]]:
     decode = p.decode
-    kept = "" if nearly_streaming(p) else ", chip keeps data"
+    kept = "" if nearly_streaming(p) else ", on-chip reuse"
     yield "decode", "ceiling", _speed(p, shown_ceiling(p)) + kept
     if kept:
         yield "", "streaming", _speed(p, decode.streaming) + ", all from memory"

@@ -37,7 +37,7 @@ def test_ceiling_and_streaming_are_told_apart_where_they_differ():
     same = str(roofline.predict("minimax-m2.7", "dgx-spark", weights="ud-iq4_xs"))
     assert "streaming  " not in same
     apart = str(roofline.predict("gpt-oss-120b", "16x sn40l"))
-    assert re.search(r"decode   ceiling +995,000 tok/s  compute-bound, chip keeps data", apart)
+    assert re.search(r"decode   ceiling +995,000 tok/s  compute-bound, on-chip reuse", apart)
     assert re.search(r"streaming +5,120 tok/s  memory-bound, all from memory", apart)
 
 
