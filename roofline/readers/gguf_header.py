@@ -33,7 +33,7 @@ MOST_KEYS = 1 << 16
 MOST_STRINGS = 1 << 22
 """Strings in all arrays: tokens and merges."""
 
-LONGEST_NAME = 1 << 10
+LONGEST_NAME = 1 << 9
 LONGEST_VALUE = 1 << 12
 """Longer texts (templates of a chat) are skipped. [byte]"""
 
