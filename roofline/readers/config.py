@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from roofline.errors import ModelFileError
@@ -18,15 +18,19 @@ class Config:
     Every getter notes the key as understood. What is left over and not known to be harmless could change the answer.
     """
 
-    def __init__(self, table: dict[str, Any], where: str, path: str = "") -> None:
+    def __init__(
+        self, table: dict[str, Any], where: str, path: str = "", unsaid: Mapping[str, Any] | None = None
+    ) -> None:
         self._table = table
+        self._unsaid = unsaid or {}
+        self._taken: dict[str, Any] = {}
         self._asked: set[str] = set()
         self._children: dict[str, Config] = {}
         self.where = where
         self.path = path
 
     def __contains__(self, key: str) -> bool:
-        return self._table.get(key) is not None
+        return self._table.get(key) is not None or (key in self._unsaid and key not in self._table)
 
     def error(self, key: str, problem: str) -> ModelFileError:
         """Return the complaint that ``key`` has a ``problem``."""
@@ -38,6 +42,8 @@ class Config:
     def _raw(self, key: str, default: Any) -> Any:
         self._asked.add(key)
         value = self._table.get(key)
+        if key in self._unsaid and key not in self._table:
+            value = self._taken[key] = self._unsaid[key]
         if value is None:
             if default is _MISSING:
                 raise self.error(key, "is missing, and the architecture cannot be known without it")
@@ -66,7 +72,7 @@ class Config:
             raise self.error(key, f"is {value!r:.60}, but a whole number is wanted")
         return value
 
-    def flag(self, key: str, default: bool) -> bool:
+    def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false."""
         value = self._raw(key, default)
         if type(value) is not bool:
@@ -129,9 +135,16 @@ class Config:
         """Return whatever the key holds, None if absent; the caller checks it."""
         return self._raw(key, None)
 
-    def keys(self) -> list[str]:
+    def given(self) -> list[str]:
         """Return the keys that hold something."""
         return [key for key, value in self._table.items() if value is not None]
+
+    def unsaid_notes(self) -> list[str]:
+        """Return in words which values the file leaves to the defaults of the model's own code."""
+        return [
+            f"{key} is not in the config: {value}, the default of its family, is taken"
+            for key, value in self._taken.items()
+        ]
 
     def left_over(self) -> Iterator[tuple[str, Any]]:
         """Yield (key, value) of what nobody asked for and is not known to be harmless."""

@@ -1,4 +1,4 @@
-"""Keys of configs that change neither shapes, nor bytes, nor FLOPs: said once, so that every other key is understood."""
+"""Keys of configs that change neither shapes, nor bytes, nor FLOPs; every other key must be understood."""
 
 from __future__ import annotations
 
@@ -61,25 +61,15 @@ _OTHER_SENSES = """
 
 _NEXT_TOKENS = """
     num_nextn_predict_layers num_mtp_modules mtp_transformer_layers mtp_num_hidden_layers use_mtp
-    mtp_use_dedicated_embeddings mtp_hybrid_override_pattern mtp_layers_block_type mtp_layers index_share_for_mtp_iteration
+    mtp_use_dedicated_embeddings mtp_hybrid_override_pattern mtp_layers_block_type mtp_layers
+    index_share_for_mtp_iteration
     mtp_loss_scaling_factor num_mtp_layers
 """
 """Multi-token prediction: extra layers that a pass of one token does not run."""
 
 HARMLESS = frozenset(
-    " ".join(
-        (
-            _WHO,
-            _GENERATION,
-            _TRAINING,
-            _NORMALISATION,
-            _ROUTING,
-            _POSITIONS,
-            _STATE_SPACE,
-            _OTHER_SENSES,
-            _NEXT_TOKENS,
-        )
-    ).split()
+    f"{_WHO} {_GENERATION} {_TRAINING} {_NORMALISATION} {_ROUTING} {_POSITIONS} {_STATE_SPACE} {_OTHER_SENSES} "
+    f"{_NEXT_TOKENS}".split()
 )
 
 HARMLESS_PREFIXES = ("_", "vision_", "audio_", "image_", "video_")

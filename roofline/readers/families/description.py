@@ -136,9 +136,9 @@ def experts(count: int, top_k: int, d_expert: int, **more: Any) -> dict[str, Any
     return table if gated else table | {"gated": False}
 
 
-def bias(c: Config, key: str, default: bool, *which: str) -> list[str]:
+def bias(c: Config, key: str, *which: str, default: bool) -> list[str]:
     """Return which projections have a bias."""
-    return list(which or ("q", "k", "v", "output")) if c.flag(key, default) else []
+    return list(which or ("q", "k", "v", "output")) if c.flag(key, default=default) else []
 
 
 def layer_count(c: Config) -> int:

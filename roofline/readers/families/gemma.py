@@ -21,9 +21,11 @@ _ACTIVATIONS = ("gelu_pytorch_tanh", "gelu", "gelu_fast")
 def gemma(c: Config) -> Description:
     """Gemma 1: no windows, two norms."""
     _activation(c)
-    attention = {"full": grouped_query(c, bias=bias(c, "attention_bias", False))}
+    attention = {"full": grouped_query(c, bias=bias(c, "attention_bias", default=False))}
     ffn = {"dense": dense(c.number("intermediate_size"))}
-    return Description(c, [("full", "dense")] * layer_count(c), attention, ffn, c.flag("tie_word_embeddings", True))
+    return Description(
+        c, [("full", "dense")] * layer_count(c), attention, ffn, c.flag("tie_word_embeddings", default=True)
+    )
 
 
 def gemma2(c: Config) -> Description:
@@ -44,7 +46,7 @@ def _activation(c: Config) -> None:
 
 def _windowed(c: Config, pattern: int, qk_norm: str, window: int) -> Description:
     _activation(c)
-    biases = bias(c, "attention_bias", False)
+    biases = bias(c, "attention_bias", default=False)
     unsaid = ["full" if (index + 1) % pattern == 0 else "sliding" for index in range(layer_count(c))]
     attention = {
         "sliding": grouped_query(c, bias=biases, qk_norm=qk_norm, window=c.number("sliding_window", window)),
@@ -52,7 +54,7 @@ def _windowed(c: Config, pattern: int, qk_norm: str, window: int) -> Description
     }
     layers = [(name, "dense") for name in layer_types(c, unsaid)]
     ffn = {"dense": dense(c.number("intermediate_size"))}
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", True), norms_per_layer=4)
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=True), norms_per_layer=4)
 
 
 def gemma4(c: Config) -> Description:
@@ -71,7 +73,7 @@ def gemma4(c: Config) -> Description:
         extra = _embeddings_of_layers(c.number("vocab_size_per_layer_input", 262144), count, d_layer, d_model)
     c.ignore("vocab_size_per_layer_input")
     more_norms = 0
-    if c.flag("enable_moe_block", False):
+    if c.flag("enable_moe_block", default=False):
         number = c.number("num_experts")
         width = c.number(c.either("moe_intermediate_size", "expert_intermediate_size"))
         name, ffn = "experts", {"experts": experts(number, c.number("top_k_experts"), width, shared_d_ff=d_ff)}
@@ -81,7 +83,7 @@ def gemma4(c: Config) -> Description:
         more_norms = 3
         names = [name] * count
     else:
-        wide = c.flag("use_double_wide_mlp", False)
+        wide = c.flag("use_double_wide_mlp", default=False)
         ffn = {"dense": dense(d_ff), "double": dense(2 * d_ff)}
         names = ["double" if wide and index >= count - shared else "dense" for index in range(count)]
     c.ignore("num_experts", "top_k_experts", "moe_intermediate_size", "expert_intermediate_size", "use_double_wide_mlp")
@@ -90,7 +92,7 @@ def gemma4(c: Config) -> Description:
         list(zip(mixers, names, strict=True)),
         _gemma4_attention(c),
         ffn,
-        c.flag("tie_word_embeddings", True),
+        c.flag("tie_word_embeddings", default=True),
         norms_per_layer=4 + more_norms,
         layer_scalars=1,
         extra=extra,
@@ -98,9 +100,9 @@ def gemma4(c: Config) -> Description:
 
 
 def _gemma4_attention(c: Config) -> dict[str, dict[str, Any]]:
-    biases = bias(c, "attention_bias", False)
+    biases = bias(c, "attention_bias", default=False)
     window = c.number("sliding_window", 512)
-    same = c.flag("attention_k_eq_v", False)
+    same = c.flag("attention_k_eq_v", default=False)
     wide: dict[str, Any] = {"d_head": c.number("global_head_dim", c.number("head_dim"))}
     if same:
         wide |= {"kv_heads": c.number("num_global_key_value_heads", c.number("num_key_value_heads"))}

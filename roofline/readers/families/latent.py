@@ -47,6 +47,8 @@ def latent(c: Config, **more: Any) -> dict[str, Any]:
 def deepseek_v32(c: Config) -> Description:
     """DeepSeek-V3.2 and GLM-5: an index chooses the tokens; some layers use the choice of an earlier one."""
     c.expect("hidden_act", "silu")
+    c.expect("mlp_bias", False)
+    c.ignore("num_experts")  # beside n_routed_experts, where it says the same
     count = layer_count(c)
     top_k = c.number("index_topk")
     index = {"heads": c.number("index_n_heads"), "d_head": c.number("index_head_dim")}
@@ -104,9 +106,15 @@ def deepseek_v4(c: Config) -> Description:
         "experts": experts(*routed, shared_d_ff=shared, router_bias=True),
     }
     layers = [(names[ratio], "hashed" if layer < hashed else "experts") for layer, ratio in enumerate(ratios)]
-    notes = [f"in the first {hashed} layers a table from token to experts routes (the router weighs them)"] if hashed else []
+    notes = (
+        [f"in the first {hashed} layers a table from token to experts routes (the router weighs them)"]
+        if hashed
+        else []
+    )
     extra = hyper_connections(c.number("hc_mult"), d_model)
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False), extra=extra, notes=notes)
+    return Description(
+        c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False), extra=extra, notes=notes
+    )
 
 
 def hyper_connections(streams: int, d_model: int) -> list[dict[str, Any]]:

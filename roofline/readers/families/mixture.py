@@ -24,19 +24,19 @@ def mixtral(c: Config) -> Description:
     ffn = experts(c.number("num_local_experts"), c.number("num_experts_per_tok"), c.number("intermediate_size"))
     layers = [(name, "experts")] * layer_count(c)
     attention = {name: grouped_query(c, window=window)}
-    return Description(c, layers, attention, {"experts": ffn}, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, {"experts": ffn}, c.flag("tie_word_embeddings", default=False))
 
 
 def qwen3_moe(c: Config) -> Description:
     """Qwen3 with experts: norms on queries and keys."""
     c.expect("use_qk_norm", True)
     c.expect("qkv_bias", False)
-    return _qwen_moe(c, bias(c, "attention_bias", False), "head")
+    return _qwen_moe(c, bias(c, "attention_bias", default=False), "head")
 
 
 def qwen2_moe(c: Config) -> Description:
     """Qwen1.5 and Qwen2 with experts: biases, and a gated shared expert."""
-    return _qwen_moe(c, bias(c, "qkv_bias", True, "q", "k", "v"), "none")
+    return _qwen_moe(c, bias(c, "qkv_bias", "q", "k", "v", default=True), "none")
 
 
 def _qwen_moe(c: Config, biases: list[str], qk_norm: str) -> Description:
@@ -62,7 +62,7 @@ def _qwen_moe(c: Config, biases: list[str], qk_norm: str) -> Description:
         "sliding": grouped_query(c, bias=biases, qk_norm=qk_norm, window=window),
     }
     layers = [(mixer, "experts" if moe else "dense") for mixer, moe in zip(mixers, sparse, strict=True)]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False))
 
 
 def glm4_moe(c: Config) -> Description:
@@ -70,8 +70,8 @@ def glm4_moe(c: Config) -> Description:
     c.expect("hidden_act", "silu")
     attention = grouped_query(
         c,
-        bias=bias(c, "attention_bias", False, "q", "k", "v"),
-        qk_norm="head" if c.flag("use_qk_norm", False) else "none",
+        bias=bias(c, "attention_bias", "q", "k", "v", default=False),
+        qk_norm="head" if c.flag("use_qk_norm", default=False) else "none",
     )
     return after_dense_layers(c, "full", {"full": attention}, 1)
 
@@ -79,7 +79,7 @@ def glm4_moe(c: Config) -> Description:
 def dots1(c: Config) -> Description:
     """dots.llm1: norms on queries and keys."""
     c.expect("hidden_act", "silu")
-    attention = grouped_query(c, bias=bias(c, "attention_bias", False), qk_norm="head")
+    attention = grouped_query(c, bias=bias(c, "attention_bias", default=False), qk_norm="head")
     count = layer_count(c)
     attention_types = set(layer_types(c, ["full"] * count))
     if attention_types != {"full"}:
@@ -110,7 +110,7 @@ def after_dense_layers(
     c.ignore("intermediate_size", "n_routed_experts", "num_routed_experts")
     mixers = [mixer] * count if isinstance(mixer, str) else mixer
     layers = [(name, "experts" if moe else "dense") for name, moe in zip(mixers, sparse, strict=True)]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False))
 
 
 def sparse_after(c: Config, count: int, unsaid: int) -> list[bool]:
@@ -131,7 +131,7 @@ def sparse_after(c: Config, count: int, unsaid: int) -> list[bool]:
 def ernie_moe(c: Config) -> Description:
     """ERNIE 4.5 with experts: from ``moe_layer_start_index`` on."""
     c.expect("hidden_act", "silu")
-    biased = c.flag("use_bias", False)
+    biased = c.flag("use_bias", default=False)
     count, width = layer_count(c), c.number("moe_intermediate_size")
     first, step = c.count("moe_layer_start_index", 1), c.number("moe_layer_interval", 1)
     last = c.raw("moe_layer_end_index")
@@ -151,7 +151,7 @@ def ernie_moe(c: Config) -> Description:
     }
     attention = {"full": grouped_query(c, bias=["q", "k", "v", "output"] if biased else [])}
     layers = [("full", "experts" if moe else "dense") for moe in sparse]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", True))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=True))
 
 
 def hunyuan_moe(c: Config) -> Description:
@@ -161,7 +161,9 @@ def hunyuan_moe(c: Config) -> Description:
     c.expect("use_mixed_mlp_moe", True)
     c.expect("use_cla", False)
     c.expect("moe_layer_num_skipped", 0)
-    c.ignore("attention_head_dim", "cla_share_factor", "norm_type", "mlp_bias", "intermediate_size", "num_shared_expert")
+    c.ignore(
+        "attention_head_dim", "cla_share_factor", "norm_type", "mlp_bias", "intermediate_size", "num_shared_expert"
+    )
     c.ignore("moe_drop_tokens", "moe_random_routing_dropped_token", "capacity_factor", "group_limited_greedy")
     width = _same(c, c.either("moe_intermediate_size", "intermediate_size"))
     shared = _same(c, "num_shared_expert") if "num_shared_expert" in c else 1
@@ -171,9 +173,9 @@ def hunyuan_moe(c: Config) -> Description:
         width,
         shared_d_ff=shared * width,
     )
-    attention = grouped_query(c, bias=bias(c, "attention_bias", False), qk_norm="head")
+    attention = grouped_query(c, bias=bias(c, "attention_bias", default=False), qk_norm="head")
     layers = [("full", "experts")] * layer_count(c)
-    return Description(c, layers, {"full": attention}, {"experts": ffn}, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, {"full": attention}, {"experts": ffn}, c.flag("tie_word_embeddings", default=False))
 
 
 def _same(c: Config, key: str) -> int:
@@ -199,11 +201,11 @@ def minimax_m2(c: Config) -> Description:
         c.number("num_local_experts"),
         c.number("num_experts_per_tok"),
         c.number("intermediate_size"),
-        router_bias=c.flag("use_routing_bias", True),
+        router_bias=c.flag("use_routing_bias", default=True),
     )
     attention = grouped_query(c, qk_norm="projection")
     layers = [("full", "experts")] * count
-    return Description(c, layers, {"full": attention}, {"experts": ffn}, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, {"full": attention}, {"experts": ffn}, c.flag("tie_word_embeddings", default=False))
 
 
 def minimax_m3(c: Config) -> Description:
@@ -237,21 +239,21 @@ def minimax_m3(c: Config) -> Description:
             c.number("num_local_experts"),
             c.number("num_experts_per_tok"),
             c.number("intermediate_size"),
-            router_bias=c.flag("use_routing_bias", True),
+            router_bias=c.flag("use_routing_bias", default=True),
             shared_d_ff=c.count("n_shared_experts", 1) * c.count("shared_intermediate_size", 0),
         ),
     }
     layers = [
         ("chosen" if few else "full", "experts" if moe else "dense") for few, moe in zip(chosen, sparse, strict=True)
     ]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False))
 
 
 def gpt_oss(c: Config) -> Description:
     """gpt-oss: every other layer has a window; sinks, biases everywhere."""
     c.expect("hidden_act", "silu")
     count = layer_count(c)
-    biases = bias(c, "attention_bias", True)
+    biases = bias(c, "attention_bias", default=True)
     unsaid = ["sliding" if index % 2 == 0 else "full" for index in range(count)]
     window = c.number("sliding_window", 128)
     ffn = experts(
@@ -267,7 +269,7 @@ def gpt_oss(c: Config) -> Description:
         "full": grouped_query(c, bias=biases, sinks=True),
     }
     layers = [(name, "experts") for name in layer_types(c, unsaid)]
-    return Description(c, layers, attention, {"experts": ffn}, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, {"experts": ffn}, c.flag("tie_word_embeddings", default=False))
 
 
 def llama4(c: Config) -> Description:
@@ -275,7 +277,7 @@ def llama4(c: Config) -> Description:
     c.expect("hidden_act", "silu")
     c.ignore("for_llm_compressor", "use_qk_norm", "moe_layers")
     count, width = layer_count(c), c.number("intermediate_size")
-    biases = bias(c, "attention_bias", False)
+    biases = bias(c, "attention_bias", default=False)
     rotated = c.items("no_rope_layers", int, count, None) or []
     every = c.number("no_rope_layer_interval", 4)
     rotates = [flag == 1 for flag in rotated] or [(index + 1) % every != 0 for index in range(count)]
@@ -291,7 +293,7 @@ def llama4(c: Config) -> Description:
     attention = {"chunked": grouped_query(c, chunk=chunk, bias=biases), "full": grouped_query(c, bias=biases)}
     mixers = layer_types(c, unsaid, ("full", "chunked"))
     layers = [(mixer, "experts" if index in sparse else "dense") for index, mixer in enumerate(mixers)]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False))
 
 
 def mimo_v2_flash(c: Config) -> Description:
@@ -299,11 +301,11 @@ def mimo_v2_flash(c: Config) -> Description:
     c.expect("hidden_act", "silu")
     c.ignore("attention_chunk_size", "sliding_window_size")
     count = layer_count(c)
-    biases = bias(c, "attention_bias", False, "q", "k", "v")
+    biases = bias(c, "attention_bias", "q", "k", "v", default=False)
     mixers = ["sliding" if flag == 1 else "full" for flag in c.items("hybrid_layer_pattern", int, count)]
     attention = {
         "full": grouped_query(
-            c, bias=biases, d_value=c.number("v_head_dim"), sinks=c.flag("add_full_attention_sink_bias", False)
+            c, bias=biases, d_value=c.number("v_head_dim"), sinks=c.flag("add_full_attention_sink_bias", default=False)
         ),
         "sliding": grouped_query(
             c,
@@ -313,7 +315,7 @@ def mimo_v2_flash(c: Config) -> Description:
             d_value=c.number("swa_v_head_dim"),
             window=c.number("sliding_window"),
             bias=biases,
-            sinks=c.flag("add_swa_attention_sink_bias", True),
+            sinks=c.flag("add_swa_attention_sink_bias", default=True),
         ),
     }
     return after_dense_layers(c, mixers, attention, 0)
@@ -351,12 +353,12 @@ def step3p5(c: Config) -> Description:
             c.number(c.either("moe_num_experts", "n_routed_experts", "num_experts")),
             c.number(c.either("moe_top_k", "num_experts_per_tok")),
             c.number("moe_intermediate_size"),
-            router_bias=c.flag("use_moe_router_bias", True),
+            router_bias=c.flag("use_moe_router_bias", default=True),
             shared_d_ff=c.count(c.either("share_expert_dim", "share_expert_dims"), 0),
         ),
     }
     layers = [(name, "experts" if index in sparse else "dense") for index, name in enumerate(mixers)]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False))
 
 
 def _step_sparse(c: Config, count: int) -> set[int]:
@@ -372,7 +374,7 @@ def laguna(c: Config) -> Description:
     """Laguna: a gate on attention's output, one shared expert."""
     c.expect("hidden_act", "silu")
     c.ignore("moe_routed_scaling_factor", "moe_apply_router_weight_on_input", "mlp_layer_types")
-    biases, window = bias(c, "attention_bias", False), c.number("sliding_window", 512)
+    biases, window = bias(c, "attention_bias", default=False), c.number("sliding_window", 512)
     gating = c.raw("gating")
     gate = "element-wise" if gating not in (None, True, "per-head") else "head"
     if gate != "head":
@@ -400,7 +402,7 @@ def laguna(c: Config) -> Description:
         ),
     }
     layers = [(name, "experts" if moe else "dense") for name, moe in zip(names, sparse, strict=True)]
-    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", False))
+    return Description(c, layers, attention, ffn, c.flag("tie_word_embeddings", default=False))
 
 
 def phimoe(c: Config) -> Description:
@@ -408,12 +410,12 @@ def phimoe(c: Config) -> Description:
     c.expect("hidden_act", "silu")
     c.ignore("lm_head_bias", "attention_bias")
     c.expect("lm_head_bias", False)
-    biases = bias(c, "attention_bias", False)
+    biases = bias(c, "attention_bias", default=False)
     window = c.number("sliding_window", None)
     longest = c.number("max_position_embeddings")
     window = window if window and window < longest else None
     ffn = experts(c.number("num_local_experts"), c.number("num_experts_per_tok"), c.number("intermediate_size"))
     attention = {"full": grouped_query(c, bias=biases, window=window)}
     layers = [("full", "experts")] * layer_count(c)
-    tied = c.flag("tie_word_embeddings", False)
+    tied = c.flag("tie_word_embeddings", default=False)
     return Description(c, layers, attention, {"experts": ffn}, tied, norm_bias=True)
