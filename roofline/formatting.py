@@ -61,8 +61,19 @@ def page(p: Prediction) -> str:
     if p.prompt_given:
         lines += ["", *_operations(f"prefill of {p.prefill.tokens:,} tokens", p.prefill.ops)]
     lines += ["", *_paragraphs("roofs", [_roofs(p)]), *_paragraphs("assumes", p.assumptions)]
-    lines += _paragraphs("sources", [f"roofline show {p.model} · roofline show {p.hardware}"])
+    lines += _paragraphs(
+        "sources", [f"roofline show {_shown_as(p.sources[0].url, p.model)} · roofline show {p.hardware}"]
+    )
     return "\n".join(lines)
+
+
+def _shown_as(url: str, name: str) -> str:
+    """Return what ``roofline show`` takes: the file that a model was read from, else its name."""
+    if not url.startswith("file://"):
+        return name
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(url).path)
 
 
 def _workload(p: Prediction) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from roofline.errors import ModelFileError
 from roofline.readers.harmless import HARMLESS, HARMLESS_PREFIXES, HARMLESS_SUFFIXES
 
-_LARGEST = 1 << 40
+_LARGEST = 10**13
 _MISSING: Any = object()
 
 

@@ -42,9 +42,14 @@ def read_huggingface(path: Path, *, assume_known: bool = False) -> ModelSpec:
         The file is broken, of an unknown family, or has a key that could change the answer and is not understood.
     """
     file = path / CONFIG if path.is_dir() else path
-    beside = file.with_name(file.name.replace(CONFIG, QUANTIZATION)) if CONFIG in file.name else None
-    extra = _table(beside) if beside is not None and beside != file and beside.exists() else None
-    return spec_of(_table(file), extra, str(file), name_of(path), file.absolute().as_uri(), assume_known=assume_known)
+    beside = file.with_name(file.name.replace(CONFIG, QUANTIZATION))
+    table, extra = read_tables(file, beside if beside != file else None)
+    return spec_of(table, extra, str(file), name_of(path), file.absolute().as_uri(), assume_known=assume_known)
+
+
+def read_tables(file: Path, beside: Path | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the tables of a config and, where it is there, of what stands beside it about quantisation."""
+    return _table(file), _table(beside) if beside is not None and beside.exists() else None
 
 
 def _table(file: Path) -> dict[str, Any]:

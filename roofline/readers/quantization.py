@@ -86,15 +86,9 @@ def recipe(architecture: Architecture, found: Quantization, dtype: str, source: 
     dtype : the format of everything else.
     source : what the table cites.
     """
-    groups: dict[str, dict[str, dict[str, list[Tensor]]]] = {}
-    for tensor in tensors(architecture):
-        if not tensor.vector and tensor.group != "norms":
-            # one row a token of an input embedding: no engine quantises it unless it says so by name
-            chosen = found.choose(tensor) or dtype
-            groups.setdefault(tensor.group, {}).setdefault(tensor.name, {}).setdefault(chosen, []).append(tensor)
     table: dict[str, Any] = {"title": found.title, "source": source, "default": dtype, "vectors": dtype}
     exceptions: list[dict[str, Any]] = []
-    for group, names in groups.items():
+    for group, names in _by_format(architecture, found, dtype).items():
         usual = {
             name: max(formats, key=lambda f: sum(t.elements for t in formats[f])) for name, formats in names.items()
         }
@@ -102,18 +96,35 @@ def recipe(architecture: Architecture, found: Quantization, dtype: str, source: 
             entry: Any = next(iter(usual.values()))
         else:
             entry = {name: chosen for name, chosen in usual.items() if chosen != dtype}
-        if entry != dtype and group != "norms":
+        if entry != dtype:
             table[group] = entry
         for name, formats in names.items():
-            for other, odd in formats.items():
-                if other != usual[name]:
-                    layers = sorted(t.layer for t in odd if t.layer is not None)
-                    exceptions.append({"group": group, "tensor": name, "layers": layers, "format": other})
+            exceptions += _exceptions(group, name, formats, usual[name])
     if exceptions:
         table["exceptions"] = exceptions
     if found.kv:
         table["kv"] = found.kv
     return table
+
+
+_Formats = dict[str, list[Tensor]]
+
+
+def _by_format(architecture: Architecture, found: Quantization, dtype: str) -> dict[str, dict[str, _Formats]]:
+    """Sort the matrices by group, name and format; what the schema keeps with the vectors is left out."""
+    groups: dict[str, dict[str, _Formats]] = {}
+    for tensor in tensors(architecture):
+        if not tensor.vector and tensor.group != "norms":
+            names = groups.setdefault(tensor.group, {})
+            names.setdefault(tensor.name, {}).setdefault(found.choose(tensor) or dtype, []).append(tensor)
+    return groups
+
+
+def _exceptions(group: str, name: str, formats: _Formats, usual: str) -> Iterator[dict[str, Any]]:
+    for other, odd in formats.items():
+        if other != usual:
+            layers = sorted(t.layer for t in odd if t.layer is not None)
+            yield {"group": group, "tensor": name, "layers": layers, "format": other}
 
 
 def read_quantization(config: Config | None, extra: Config | None) -> Quantization | None:
@@ -287,7 +298,7 @@ def _modelopt_cache(config: Config) -> str | None:
     scheme = config.raw("kv_cache_quant_algo") or config.raw("kv_cache_scheme")
     if isinstance(scheme, dict):
         bits, kind = scheme.get("num_bits"), scheme.get("type")
-        scheme = {(8, "float"): "FP8", (4, "float"): "NVFP4", (8, "int"): "INT8"}.get((bits, kind), scheme)
+        scheme = {"8 float": "FP8", "4 float": "NVFP4", "8 int": "INT8"}.get(f"{bits} {kind}", scheme)
     if not isinstance(scheme, str | None) or scheme not in _CACHES:
         raise config.error("kv_cache_quant_algo", f"is {scheme!r:.60}, but FP8, NVFP4 or INT8 is understood")
     return _CACHES[scheme]

@@ -224,6 +224,6 @@ def nemotron_nas(c: Config) -> Description:
 def _search_width(network: Config, d_model: int) -> int:
     """Return the width that a multiplier gives: two thirds of it, up to a multiple of 256."""
     mult = network.raw("ffn_mult")
-    if type(mult) not in (int, float) or not 0 < mult < 1000:
+    if type(mult) not in (int, float) or not 0 < mult < 100:
         raise network.error("ffn_mult", f"is {mult!r:.60}, but a number above 0 is wanted")
     return -(-int(2 * mult * d_model / 3) // 256) * 256

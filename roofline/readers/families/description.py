@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,10 +64,18 @@ def runs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     >>> runs([("a", "x"), ("a", "x"), ("b", "x"), ("a", "x"), ("b", "x")])
     [{'repeat': 1, 'attention': 'a', 'ffn': 'x'}, {'repeat': 2, 'attention': ['a', 'b'], 'ffn': 'x'}]
     """
+    count = len(layers)
+    # cheapest[i]: names written for the layers from i on, then the group that starts there and how often it repeats
+    cheapest: list[tuple[int, int, int]] = [(0, 0, 0)] * (count + 1)
+    for start in range(count - 1, -1, -1):
+        cheapest[start] = min(
+            (length + 1 + cheapest[start + length * repeat][0], length, repeat)
+            for length, repeat in _groups(layers, start)
+        )
     found: list[dict[str, Any]] = []
     start = 0
-    while start < len(layers):
-        length, repeat = _best_run(layers, start)
+    while start < count:
+        _, length, repeat = cheapest[start]
         group = layers[start : start + length]
         found.append({"repeat": repeat, "attention": _names(a for a, _ in group), "ffn": _names(f for _, f in group)})
         start += length * repeat
@@ -77,17 +85,14 @@ def runs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 _LONGEST_GROUP = 24
 
 
-def _best_run(layers: Sequence[Layer], start: int) -> tuple[int, int]:
-    """Return (length of the group, times it repeats) that cover most layers from ``start`` on."""
-    best = (1, 1)
+def _groups(layers: Sequence[Layer], start: int) -> Iterator[tuple[int, int]]:
+    """Yield (length, repeat) of groups that layers from ``start`` on may be written as."""
     for length in range(1, min(_LONGEST_GROUP, len(layers) - start) + 1):
         group = layers[start : start + length]
         repeat = 1
         while layers[start + repeat * length : start + (repeat + 1) * length] == group:
             repeat += 1
-        if (repeat > 1 or length == 1) and length * repeat > best[0] * best[1]:
-            best = (length, repeat)
-    return best
+        yield from ((length, times) for times in {1, max(repeat - 1, 1), repeat})
 
 
 def _names(names: Iterable[str]) -> str | list[str]:
@@ -149,9 +154,9 @@ def layer_count(c: Config) -> int:
     return count
 
 
-MOST_LAYERS = 2_000
+MOST_LAYERS = 500
 
-MIXER_NAMES = {
+MIXER_NAMES: dict[str, str] = {
     "full_attention": "full",
     "attention": "full",
     "sliding_attention": "sliding",
@@ -165,7 +170,7 @@ MIXER_NAMES = {
 
 def layer_types(c: Config, default: Sequence[str], allowed: Iterable[str] = ("full", "sliding")) -> list[str]:
     """Return our name of each layer's mixer: ``layer_types`` where given, else ``default``."""
-    given = c.items("layer_types", str, len(default), None)
+    given: list[str] | None = c.items("layer_types", str, len(default), None)
     if given is None:
         return list(default)
     names = [MIXER_NAMES.get(kind, kind) for kind in given]

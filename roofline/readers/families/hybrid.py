@@ -68,7 +68,7 @@ def _qwen_networks(c: Config, count: int) -> tuple[dict[str, dict[str, Any]], li
 
 
 _BLOCKS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
-_BLOCK_NAMES = {"linear_attention": "mamba", "full_attention": "attention"}
+_BLOCK_NAMES: dict[str, str] = {"linear_attention": "mamba", "full_attention": "attention"}
 
 
 def nemotron_h(c: Config) -> Description:
@@ -131,7 +131,7 @@ def _nemotron_mamba(c: Config) -> dict[str, Any]:
 def _nemotron_blocks(c: Config) -> list[str]:
     pattern = c.raw("hybrid_override_pattern")
     if pattern is None:
-        given = c.items("layers_block_type", str)
+        given: list[str] = c.items("layers_block_type", str)
         blocks = [_BLOCK_NAMES.get(name, name) for name in given]
         if odd := set(blocks) - set(_BLOCKS.values()):
             raise c.error(
