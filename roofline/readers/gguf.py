@@ -77,17 +77,16 @@ def _parts(
         wanted[key] = wanted.get(key, 0) + tensor.elements
     parts: dict[Key, list[tuple[TensorInfo, int]]] = {key: [] for key in wanted}
     for tensor, keys in _assigned(header, found, architecture):
-        for key in keys:
-            if key not in wanted:
-                _refuse(
-                    header, f"tensor {tensor.name!r:.100} does not fit the metadata, by which there is no {_say(key)}"
-                )
-            parts[key].append((tensor, wanted[key] if len(keys) > 1 else tensor.elements))
-        if len(keys) > 1 and sum(wanted[key] for key in keys) != tensor.elements:
-            expected = sum(wanted[key] for key in keys)
+        absent = next((key for key in keys if key not in wanted), None)
+        if absent:
+            _refuse(header, f"tensor {tensor.name!r:.100} is there, but by the metadata there is no {_say(absent)}")
+        expected = sum(wanted[key] for key in keys)
+        if len(keys) > 1 and expected != tensor.elements:
             _refuse(
-                header, f"tensor {tensor.name!r:.100} has {tensor.elements} elements, but by the metadata {expected}"
+                header, f"tensor {tensor.name!r:.100} has {tensor.elements} elements, but its parts have {expected}"
             )
+        for key in keys:
+            parts[key].append((tensor, wanted[key] if len(keys) > 1 else tensor.elements))
     for key, pieces in parts.items():
         elements = sum(count for _, count in pieces)
         if not pieces:
@@ -95,8 +94,7 @@ def _parts(
         if elements != wanted[key]:
             names = ", ".join(tensor.name for tensor, _ in pieces)
             _refuse(
-                header,
-                f"{names:.200} have {elements} elements in all, but {_say(key)} has {wanted[key]} by the metadata",
+                header, f"{names!r:.200} has {elements} elements, but {_say(key)} has {wanted[key]} by the metadata"
             )
     return parts
 

@@ -151,7 +151,7 @@ def _length(facts: Facts, what: str, limit: dict[str, int]) -> int | None:
 
 
 def _set_apart_unused(found: SortedTensors, layer: Layer) -> None:
-    """Set apart the projections that some files have in layers with another layer's keys and values: nothing reads them."""
+    """Set apart projections that some files have in layers with another layer's keys and values: nothing reads them."""
     for name in ("attn_k.weight", "attn_v.weight", "attn_k_norm.weight"):
         if name in layer:
             unused = found.not_counted.setdefault("keys and values of layers that use another layer's", [])

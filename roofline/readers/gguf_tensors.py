@@ -173,7 +173,7 @@ _EXPERTS: dict[str, tuple[Part, ...]] = {
     **_table("experts", {f"ffn_{name}_exps.bias": "bias" for name in ("gate", "up", "down")}),
     "ffn_gate_up_exps.weight": (("experts", "gate"), ("experts", "up")),
     **_table("shared_experts", {f"ffn_{name}_shexp.weight": name for name in ("gate", "up", "down")}),
-    "ffn_gate_inp_shexp.weight": (("shared_experts", "gate"),),
+    "ffn_gate_inp_shexp.weight": (("shared_experts", "token gate"),),
     "ffn_latent_down.weight": (("ffn", "latent in"),),
     "ffn_latent_up.weight": (("ffn", "latent out"),),
     # A dense network beside the experts (Gemma 4) is to every token what shared experts are.
