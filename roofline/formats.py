@@ -130,6 +130,7 @@ _FORMATS = (
     ),
     _ggml("tq1_0", 2, 256, 54, "f16 scale, 256 ternary digits, five to a byte"),
     _ggml("tq2_0", 2, 256, 66, "f16 scale, 256 x 2 bits, ternary"),
+    _ggml("nvfp4-ggml", 4, 64, 36, "64 x E2M1 and four E4M3 scales; any scale of the tensor lies apart"),
     # --- floating point of 8 bits and less
     Format("fp8", 8, 1, 1, "E4M3 or E5M2, one f32 scale per tensor", (_TENSOR_SCALE,), cache=True),
     Format("fp8-channel", 8, 1, 1, "E4M3, one f32 scale per row", (Scale(1, None, 32),)),

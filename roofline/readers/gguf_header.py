@@ -196,6 +196,11 @@ def _check_distinct(path: Path, tensors: tuple[TensorInfo, ...]) -> None:
         seen.add(tensor.name)
 
 
+def fail(path: Path, what: str) -> NoReturn:
+    """Refuse the file at ``path``."""
+    raise ModelFileError(f"{shown(path)}: {what}")
+
+
 class _Reader:
     """Reads a header front to back through a small window, and never beyond the file or the most that a header has."""
 
@@ -212,7 +217,7 @@ class _Reader:
         return self.start + self.at
 
     def fail(self, what: str) -> NoReturn:
-        raise ModelFileError(f"{shown(self.path)}: {what}")
+        fail(self.path, what)
 
     def check(self, length: int, what: str) -> None:
         """Refuse a length that the file does not have, before anything is read."""

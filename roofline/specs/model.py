@@ -184,6 +184,8 @@ class StoredException(Table):
     layers: tuple[int, ...] | None = None
     """Indices of layers; absent: wherever the tensor is."""
     format: str
+    elements: Positive | None = None
+    """So many elements of each such tensor, other exceptions giving those of the rest; absent: all of it."""
 
 
 class Recipe(Sourced):
