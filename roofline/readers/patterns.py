@@ -16,17 +16,24 @@ class Patterns:
     def __init__(self, patterns: list[str], *, within: bool = False) -> None:
         self._exact: set[str] = set()
         self._globs: list[re.Pattern[str]] = []
+        self._starts: set[str] = set()
         self._within: list[str] = []
         for pattern in patterns:
             if pattern.startswith("re:"):
                 self._globs.append(_regex(pattern[3:]))
+            elif pattern.endswith("*") and not set("*?[") & set(pattern[:-1]):
+                self._starts.add(plain_module(pattern[:-1]))
             elif "*" in pattern:
                 self._globs.append(re.compile(fnmatch.translate(plain_module(pattern))))
             elif within and "." not in pattern:
                 self._within.append(pattern)
             else:
                 self._exact.add(plain_module(pattern))
-        self._parents = frozenset(self._exact)
+        if len(self._globs) > _MOST_GLOBS:
+            raise ModelFileError(
+                f"{len(self._globs)} patterns of names of modules have stars within or are regular expressions; "
+                f"no more than {_MOST_GLOBS} are tried"
+            )
 
     def matches(self, tensor: Tensor) -> bool:
         """Whether a tensor's module, or one that holds it, is meant."""
@@ -38,7 +45,12 @@ class Patterns:
             return True
         if any(word in parts for word in self._within):
             return True
-        return any(glob.match(name) or glob.match(f"model.{name}") for glob in self._globs)
+        if self._starts and any(name[:end] in self._starts for end in range(len(name) + 1)):
+            return True
+        return any(glob.match(f"{wrap}{name}") for glob in self._globs for wrap in _WRAPS)
+
+
+_WRAPS = ("", "model.", "model.language_model.", "language_model.model.", "backbone.")
 
 
 def _regex(text: str) -> re.Pattern[str]:
@@ -51,3 +63,4 @@ def _regex(text: str) -> re.Pattern[str]:
 
 
 _LONGEST_PATTERN = 500
+_MOST_GLOBS = 100
