@@ -22,7 +22,7 @@ from roofline.transformer import transformer
 
 LOADERS = {"model": load_model, "hardware": load_hardware, "engine": load_engine}
 CACHES = ("bf16", "fp8", "q8_0", "q4_0")
-NOT_VALUES = frozenset({"schema_version", "sources", "aliases", "notes", "role"})
+NOT_VALUES = frozenset({"schema_version", "sources", "aliases", "notes", "role", "unusual"})
 
 
 def add(verbs: argparse._SubParsersAction) -> None:

@@ -154,6 +154,8 @@ class Spec(Unique):
     aliases: tuple[str, ...] = ()
     title: str
     sources: dict[str, Source]
+    unusual: dict[str, str] = Field(default_factory=dict)
+    """Keys whose values look wrong and are right: key, as ``roofline lint`` names it -> why."""
 
     def citations(self) -> Iterator[tuple[str, str]]:
         """Yield (key, source id) for everything in the file that cites a source."""
