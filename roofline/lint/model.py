@@ -130,16 +130,16 @@ def _recipe(spec: ModelSpec, name: str) -> Iterator[Finding]:
 def _shapes(a: Architecture) -> Iterator[Finding]:
     if a.d_model % 32:
         yield warning("architecture.d_model", f"{a.d_model:,} is no multiple of 32, which every published model's is")
-    if not 1000 <= a.vocab <= 2_000_000:
-        yield warning("architecture.vocab", f"{a.vocab:,} tokens; published models have 1,000 to 2,000,000")
+    if not 512 <= a.vocab <= 2_000_000:
+        yield warning("architecture.vocab", f"{a.vocab:,} tokens; published models have 512 to 2,000,000")
     if not 512 <= a.max_context <= 100_000_000:
         yield warning("architecture.max_context", f"{a.max_context:,} tokens; published models take 512 to 100,000,000")
 
 
 def _heads(a: Architecture, name: str, mixer: GroupedQuery) -> Iterator[Finding]:
     key = f"architecture.attention.{name}"
-    if mixer.d_head % 8 or not 16 <= mixer.d_head <= 1024:
-        text = f"{mixer.d_head}, but heads are 16 to 1,024 wide and a multiple of 8 (often d_model / heads)"
+    if mixer.d_head % 8 or not 16 <= mixer.d_head <= 768:
+        text = f"{mixer.d_head}, but heads are 16 to 768 wide and a multiple of 8 (often d_model / heads)"
         yield warning(f"{key}.d_head", text)
     ratio = mixer.heads * mixer.d_head / a.d_model
     if not 0.25 <= ratio <= 8:
