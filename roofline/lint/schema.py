@@ -65,9 +65,14 @@ def _complaints(
     for details in error.errors():
         key = _key(details["loc"], table)
         cause = details.get("ctx", {}).get("error")
-        repeated = key in told or any(key.startswith(f"{known}.") or known.startswith(f"{key}.") for known in told)
-        if not repeated and not (sources_told and isinstance(cause, SourceError)):
+        if not any(_same_part(key, known) for known in told) and not (sources_told and isinstance(cause, SourceError)):
             yield Finding("error", key, complaint(details))
+
+
+def _same_part(key: str, other: str) -> bool:
+    """Whether two keys are one, or one is of a table that holds the other."""
+    short, long = sorted((key, other), key=len)
+    return long.startswith(short) and long[len(short) : len(short) + 1] in {"", ".", "["}
 
 
 def _key(location: tuple[int | str, ...], table: dict[str, Any]) -> str:
