@@ -136,3 +136,18 @@ def network(f: FeedForward) -> str:
     inside = f", working at width {f.latent:,}" if f.latent else ""
     plain = "" if f.gated else ", not gated"
     return f"{f.top_k} of {f.experts} experts a token, {f.d_expert:,} wide{plain}{inside}{shared}"
+
+
+def in_brief(part: TokenMixer | FeedForward) -> str:
+    """Return a token mixer or a network in a few words, for a table."""
+    match part:
+        case Dense():
+            return f"dense, {part.d_ff:,} wide"
+        case Experts():
+            shared = ", shared ones" if part.shared_d_ff else ""
+            return f"{part.top_k} of {part.experts} experts, {part.d_expert:,} wide{shared}"
+        case GroupedQuery():
+            limit = part.window or part.chunk
+            heads = f"{part.heads} to {part.kv_heads} heads, {part.d_head} wide"
+            return f"grouped-query, {heads}{f', {limit:,} tokens' if limit else ''}"
+    return mixer(part).partition(":")[0]
