@@ -6,6 +6,8 @@ import json
 import shutil
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_cli import run
 from test_specs import DEVICE, MODEL
 
@@ -325,3 +327,60 @@ def test_pci_express_carries_what_its_specification_says():
     ):
         assert pci_express(name) / 1e9 == pytest.approx(rate, abs=5e-4)
     assert pci_express("NVLink-C2C") is None
+
+
+# --- whatever is in a file, lint answers
+
+
+PIECES = st.sampled_from(
+    [
+        "",
+        "0",
+        "-1",
+        "1e400",
+        "nan",
+        "true",
+        "[]",
+        "{}",
+        "'x'",
+        '"9e99 TB/s"',
+        '"1 B"',
+        "9" * 400,
+        "2026-01-01",
+        "[[",
+        "[a]",
+    ]
+)
+
+
+@given(
+    text=st.sampled_from([FULL, MODEL, SYSTEM, ENGINE]),
+    changes=st.lists(st.tuples(st.integers(0, 10**6), st.booleans(), PIECES), min_size=1, max_size=4),
+)
+def test_a_file_with_anything_in_it_is_answered(tmp_path_factory, text, changes):
+    lines = text.splitlines()
+    for place, whole_line, piece in changes:
+        index = place % len(lines)
+        key, equals, _ = lines[index].partition("=")
+        lines[index] = piece if whole_line else f"{key}{equals} {piece}"
+    path = tmp_path_factory.mktemp("any") / "box.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    report = lint(path)
+    assert all(finding.key and finding.text and "\n" not in finding.key for finding in report.findings)
+
+
+@pytest.mark.parametrize("number", ["9" * 13, "9" * 400, "9" * 5000])
+@pytest.mark.parametrize(
+    ("text", "old"),
+    [
+        (FULL, "value = 4096"),
+        (FULL, "value = 5000"),
+        (FULL, "value = 100,"),
+        (MODEL, "d_model = 64"),
+        (MODEL, "heads = 4"),
+    ],
+)
+def test_a_number_beyond_belief_is_answered(tmp_path, text, old, number):
+    key = old.partition("=")[0]
+    name = "net" if text is MODEL else "box"
+    assert found(tmp_path, text.replace(old, f"{key}= {number}{',' if old.endswith(',') else ''}", 1), name)

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from roofline.errors import UnknownNameError
 from roofline.formats import cache_format, lookup
 from roofline.specs.provenance import Bytes, Count, Sourced, Spec, Table, Unique
-from roofline.specs.token_mixers import Positive, TokenMixer
+from roofline.specs.token_mixers import LARGEST, Positive, TokenMixer
 
 
 class Dense(Table):
@@ -38,7 +38,7 @@ class Experts(Table):
     bias: bool = False
     router_bias: bool = False
     """One weight an expert: a bias or a score correction."""
-    shared_d_ff: int = Field(default=0, ge=0)
+    shared_d_ff: int = Field(default=0, ge=0, lt=LARGEST)
     """Width of the shared experts together; 0: none."""
     shared_gate: bool = False
     """A sigmoid gate on the shared experts: one vector of d_model."""
@@ -132,7 +132,7 @@ class Architecture(Unique):
     """RMSNorms of width d_model in each layer."""
     norm_bias: bool = False
     """LayerNorms, with a bias each."""
-    layer_scalars: int = Field(default=0, ge=0)
+    layer_scalars: int = Field(default=0, ge=0, lt=LARGEST)
     """Single weights in each layer."""
     attention: dict[str, TokenMixer] = Field(default_factory=dict)
     """Token mixers by a name of one's own."""

@@ -143,7 +143,7 @@ class DollarsPerHour(Quantity):
 class Count(Sourced):
     """A whole number of things."""
 
-    value: int = Field(ge=0)
+    value: int = Field(ge=0, lt=10**18)
 
 
 class Spec(Unique):
