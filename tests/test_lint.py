@@ -369,6 +369,20 @@ def test_a_file_with_anything_in_it_is_answered(tmp_path_factory, text, changes)
     assert all(finding.key and finding.text and "\n" not in finding.key for finding in report.findings)
 
 
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        (FULL, "value = 5000", "value = 0"),
+        (MODEL, 'name = "net"', 'name = "net-0b-a0b"'),
+        (MODEL, "vocab = 1000", "vocab = 1000\nlayer_scalars = 99999999999"),
+        (MODEL, "vocab = 1000", "vocab = 1000\nnorms_per_layer = 99999999999"),
+    ],
+)
+def test_what_once_broke_lint_is_answered(tmp_path, text, old, new):
+    name = new.split('"')[1] if "name" in new else "net" if text is MODEL else "box"
+    assert loud(found(tmp_path, text.replace(old, new, 1), name))
+
+
 @pytest.mark.parametrize("number", ["9" * 13, "9" * 400, "9" * 5000])
 @pytest.mark.parametrize(
     ("text", "old"),

@@ -86,7 +86,7 @@ def _peak(spec: DeviceSpec, c: Compute) -> Iterator[Finding]:
     product = units_times_rate_times_clock(spec, c)
     if product is not None and not agrees(product, c.peak):
         text = f"{c.peak.value!r}, but {_made_of(spec, c)} = {units.text(product, 'FLOP/s', 4)}"
-        yield warning(key, text + _as_sparse(c.peak.si / product))
+        yield warning(key, text + _as_sparse(c.peak.si, product))
     if _repeats_what_is_printed(c.peak, r"spars"):
         yield warning(
             key, f"{c.peak.value!r} is what the source prints with sparsity; the dense peak is wanted, half of it"
@@ -95,8 +95,8 @@ def _peak(spec: DeviceSpec, c: Compute) -> Iterator[Finding]:
         yield warning(key, f"{c.peak.value!r} is no peak: {c.measured.value!r} was measured")
 
 
-def _as_sparse(ratio: float) -> str:
-    near_two = abs(ratio / 2 - 1) < FROM_A_HEADLINE
+def _as_sparse(peak: float, dense: float) -> str:
+    near_two = abs(peak - 2 * dense) < FROM_A_HEADLINE * peak
     return ", half of that: is it the figure with sparsity? The dense peak is wanted" if near_two else ""
 
 

@@ -95,7 +95,8 @@ def _name(spec: ModelSpec) -> Iterator[Finding]:
         return
     said = ((found[1], counts.total, "parameters", 0.7, 1.4), (found[2], counts.active, "active parameters", 0.5, 2))
     for text, count, what, least, most in said:
-        if text and not least <= count / units.parse(f"{text} GFLOP", "FLOP") <= most:
+        billions = units.parse(f"{text or 0} GFLOP", "FLOP")
+        if text and not least * billions <= count <= most * billions:
             yield warning(
                 "name", f"{spec.name!r} says {text} B {what}, but the architecture has {units.billions(count)}"
             )

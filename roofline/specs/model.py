@@ -105,6 +105,10 @@ GROUPS = (
 """The parts of a model that parameters are counted by and formats given to."""
 
 
+MOST_IN_A_LAYER = 100
+"""Norms, or single weights: each is a tensor of its own."""
+
+
 class ExtraTensor(Table):
     """A tensor beside those that mixers and networks imply."""
 
@@ -128,11 +132,11 @@ class Architecture(Unique):
     vocab: Positive
     max_context: Positive
     tied_embeddings: bool = False
-    norms_per_layer: Positive = 2
+    norms_per_layer: int = Field(default=2, ge=1, le=MOST_IN_A_LAYER)
     """RMSNorms of width d_model in each layer."""
     norm_bias: bool = False
     """LayerNorms, with a bias each."""
-    layer_scalars: int = Field(default=0, ge=0, lt=LARGEST)
+    layer_scalars: int = Field(default=0, ge=0, le=MOST_IN_A_LAYER)
     """Single weights in each layer."""
     attention: dict[str, TokenMixer] = Field(default_factory=dict)
     """Token mixers by a name of one's own."""
