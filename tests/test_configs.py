@@ -42,12 +42,12 @@ def test_a_family_has_the_parameters_that_its_own_code_makes(family):
 def test_every_reader_is_tried():
     tried = {FAMILIES[family] for family in TINY}
     rest = {family for family, reader in FAMILIES.items() if reader not in tried}
-    assert rest == {"mimo", "minimax_m3", "nemotron-nas"} - {"minimax_m3"}  # each has a test of its own below
+    assert rest == {"mimo", "nemotron-nas"}  # each has a test of its own below
 
 
 WITHOUT_EFFECT = {
     *("n_group", "topk_group", "rotary_dim", "pad_token_id", "qk_rope_head_dim", "num_nextn_predict_layers"),
-    *("partial_rotary_factor", "vocab_size_per_layer_input", "mamba_expand", "n_shared_experts"),
+    *("partial_rotary_factor", "vocab_size_per_layer_input", "mamba_expand"),
 }
 
 
@@ -56,7 +56,7 @@ def test_no_number_of_a_config_is_read_without_effect(family):
     """Another number either gives another model, or is refused."""
     before = read(TINY[family]["config"])
     for key, value in TINY[family]["config"].items():
-        if type(value) is not int or key in WITHOUT_EFFECT or key in _UNUSED.get(family, ()):
+        if type(value) is not int or value == 0 or key in WITHOUT_EFFECT or key in _UNUSED.get(family, ()):
             continue
         try:
             after = read(config(family, **{key: 2 * value}))
@@ -69,6 +69,7 @@ def test_no_number_of_a_config_is_read_without_effect(family):
 _UNUSED = {
     # what the model's own code leaves aside too
     "deepseek_v2": {"num_key_value_heads"},
+    "ernie4_5_moe": {"moe_layer_end_index"},  # 3 is the last layer
     "deepseek_v3": {"num_key_value_heads"},
     "deepseek_v32": {"num_key_value_heads"},
     "glm4_moe_lite": {"num_key_value_heads"},
@@ -78,8 +79,7 @@ _UNUSED = {
     "laguna": {"num_attention_heads"},
     "lfm2": {"num_attention_heads"},
     "lfm2_moe": {"num_attention_heads"},
-    "minimax_m3_vl_text": set(),
-    "mistral4": {"num_key_value_heads"},
+    "mistral4": {"num_key_value_heads", "intermediate_size"},
     "nemotron_h": {"head_dim"},
     "phi3": {"sliding_window"},
     "qwen3_next": {"intermediate_size"},
@@ -178,8 +178,8 @@ def test_layers_found_by_search_may_lack_parts():
     assert found.by_group["attention"] == (2 * 64 * 64 + 2 * 64 * 16) + (2 * 64 * 64 + 2 * 64 * 8)
     assert found.by_group["ffn"] == 2 * 3 * 64 * 256
     assert found.by_group["norms"] == 4 * 64 + 64
+    blocks[0]["attention"]["replace_with_linear"] = True
     with pytest.raises(ModelFileError, match="replace_with_linear is True"):
-        blocks[0]["attention"]["replace_with_linear"] = True
         read(table)
 
 
@@ -231,7 +231,8 @@ def test_no_config_makes_anything_but_a_model_or_a_sentence(data):
         spec = read(table, assume_known=data.draw(st.booleans()))
         stored(spec, "native")
     except RooflineError as error:
-        assert "\n" not in str(error)
+        said = str(error)
+        assert "\n" not in said
 
 
 QUANTIZATION_KEYS = [
@@ -289,7 +290,7 @@ def test_a_file_of_another_kind_and_an_empty_folder_are_refused(tmp_path):
     (tmp_path / "weights.bin").write_bytes(b"abc")
     with pytest.raises(ModelFileError, match="is no file of a model"):
         roofline.load_model(tmp_path / "weights.bin")
-    with pytest.raises(ModelFileError, match="neither a config.json nor a .gguf file"):
+    with pytest.raises(ModelFileError, match="holds neither"):
         roofline.load_model(tmp_path)
 
 
