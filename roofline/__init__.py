@@ -17,6 +17,7 @@ from roofline.errors import (
     UnknownNameError,
     WorkloadError,
 )
+from roofline.loading import load_model
 from roofline.results import Prediction
 from roofline.specs import (
     DeviceSpec,
@@ -25,7 +26,6 @@ from roofline.specs import (
     SystemSpec,
     load_engine,
     load_hardware,
-    load_model,
 )
 
 __version__ = "0.1.0"

@@ -169,7 +169,7 @@ def _parts(model: str, name: str, tensor: Tensor, exceptions: list[StoredExcepti
 
 
 def _entry(recipe: Recipe, tensor: Tensor) -> str:
-    if tensor.vector:
+    if tensor.vector or tensor.group == "norms":
         return recipe.router_bias or recipe.vectors if tensor.group == "router" else recipe.vectors
     entry = getattr(recipe, tensor.group)
     if isinstance(entry, dict):

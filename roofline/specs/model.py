@@ -128,7 +128,7 @@ class Architecture(Unique):
     vocab: Positive
     max_context: Positive
     tied_embeddings: bool = False
-    norms_per_layer: Positive = 2
+    norms_per_layer: int = Field(default=2, ge=0)
     """RMSNorms of width d_model in each layer."""
     norm_bias: bool = False
     """LayerNorms, with a bias each."""
