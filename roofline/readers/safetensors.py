@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 from roofline.errors import ModelFileError
 from roofline.readers.json_file import parse_json, read_json
@@ -210,21 +210,36 @@ def read_header(path: Path) -> list[StoredTensor]:
     size = regular_size(path)
     try:
         with opened(path) as file:
-            prefix = file.read(8)
-            if len(prefix) < 8:
-                _fail(
-                    path, f"it has {size} bytes, but a safetensors file begins with eight for the length of its header"
-                )
-            length = struct.unpack("<Q", prefix)[0]
-            if length > MOST_HEADER_BYTES or length > size - 8:
-                _fail(
-                    path,
-                    f"its first eight bytes say that the header takes {length} bytes, but the file has {size} "
-                    f"and a header at most {MOST_HEADER_BYTES}: it is cut off or no safetensors file",
-                )
-            data = file.read(length)
+            return parse_header(file, path, size)
     except OSError as error:
         raise ModelFileError(f"{shown(path)} cannot be read: {error.strerror or error}") from None
+
+
+def parse_header(file: BinaryIO, path: Path, size: int) -> list[StoredTensor]:
+    """Return the tensors that the header of one open file lists.
+
+    Parameters
+    ----------
+    file : the file, open for reading at its beginning.
+    path : what errors call it.
+    size : its size. [byte]
+
+    Raises
+    ------
+    ModelFileError
+        It does not follow the format.
+    """
+    prefix = file.read(8)
+    if len(prefix) < 8:
+        _fail(path, f"it has {size} bytes, but a safetensors file begins with eight for the length of its header")
+    length = struct.unpack("<Q", prefix)[0]
+    if length > MOST_HEADER_BYTES or length > size - 8:
+        _fail(
+            path,
+            f"its first eight bytes say that the header takes {length} bytes, but the file has {size} "
+            f"and a header at most {MOST_HEADER_BYTES}: it is cut off or no safetensors file",
+        )
+    data = file.read(length)
     if not data.startswith(b"{"):
         _fail(path, "its header does not begin with '{', as that of a safetensors file does")
     table = parse_json(data, f"the header of {shown(path)}", most_bytes=MOST_HEADER_BYTES)
