@@ -82,11 +82,10 @@ def test_a_model_read_from_a_file_is_predicted(name, tmp_path):
     assert "tok/s" in str(found)
 
 
-def test_attention_is_what_built_in_specs_of_the_same_model_say(read):
-    _, spec, _, expected = read
-    if not isinstance(expected, str):
-        pytest.skip("no built-in spec of this model")
-    known = load_model(expected).architecture
+@pytest.mark.parametrize("name", [name for name, (_, expected) in FAMILIES.items() if isinstance(expected, str)])
+def test_layers_are_what_built_in_specs_of_the_same_model_say(name, tmp_path):
+    make, expected = FAMILIES[name]
+    spec, known = read_gguf(_write(tmp_path, make())), load_model(expected).architecture
     for (mixer, network), (known_mixer, known_network) in zip(
         spec.architecture.pattern(), known.pattern(), strict=True
     ):

@@ -33,6 +33,8 @@ REFUSED = {
     "an integer of many digits": (b"[" + b"9" * 10_000 + b"]", "beyond 2\\*\\*63"),
     "deep nesting": (b"[" * 100 + b"]" * 100, "nested more than 64"),
     "endless nesting": (b"[" * 1_000_000, "nested more than 64"),
+    "millions of lists": (b"[" + b"[]," * 3_000_000 + b"1]", "more than 4194304 values"),
+    "millions of numbers": (b"[" + b"0," * 5_000_000 + b"1]", "more than 4194304 values"),
     "half of a surrogate pair": (b'{"a": ["\\ud83d"]}', "not Unicode"),
     "half of a surrogate pair in a key": (b'[{"\\uDE00": 1}]', "not Unicode"),
 }

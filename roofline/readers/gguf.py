@@ -51,19 +51,22 @@ def read_gguf(path: Path) -> ModelSpec:
     ModelFileError
         The file cannot be read, its architecture is not known, or a tensor in it is not accounted for.
     """
-    header = read_gguf_header(path)
+    return spec_of(read_gguf_header(path))
+
+
+def spec_of(header: GgufHeader) -> ModelSpec:
+    """Return the model that the header of a file describes; see :func:`read_gguf`."""
     facts = Facts(header)
     found = sort_tensors(header, *facts.layers())
     architecture = read_architecture(facts, found, _SOURCE)
     parts = _parts(header, found, architecture)
     formats = {key: _formats(header, key, pieces) for key, pieces in parts.items()}
-    spec = _spec(path, header, found, architecture, formats)
+    spec = _spec(header, found, architecture, formats)
     counted = header.tensor_bytes - sum(t.bytes for listed in found.not_counted.values() for t in listed)
     read = stored(spec, "native").bytes
     if read != counted:
-        fail(
-            path, f"its tensors take {counted} bytes, but as they were read {read:.0f}: rows are packed in another way"
-        )
+        what = f"its tensors take {counted} bytes, but {read:.0f} as they were read: rows are packed in another way"
+        fail(header.paths[0], what)
     return spec
 
 
@@ -146,12 +149,12 @@ def _formats(header: GgufHeader, key: Key, pieces: list[tuple[TensorInfo, int]])
 
 
 def _spec(
-    path: Path,
     header: GgufHeader,
     found: SortedTensors,
     architecture: Architecture,
     formats: dict[Key, Stored],
 ) -> ModelSpec:
+    path = header.paths[0]
     stem = _SHARD.sub("", path.name.removesuffix(".gguf"))
     shown = _printable(path.name)
     data = {

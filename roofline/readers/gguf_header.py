@@ -289,12 +289,26 @@ def _read_one(path: Path) -> GgufHeader:
     size = regular_size(path)
     try:
         with opened(path) as file:
-            return _header(_Reader(file, path, size))
+            return parse_header(file, path, size)
     except OSError as error:
         raise ModelFileError(f"{shown(path)} cannot be read: {error.strerror or error}") from None
 
 
-def _header(reader: _Reader) -> GgufHeader:
+def parse_header(file: BinaryIO, path: Path, size: int) -> GgufHeader:
+    """Return what the header of one open file says.
+
+    Parameters
+    ----------
+    file : the file, open for reading.
+    path : what errors call it.
+    size : its size. [byte]
+
+    Raises
+    ------
+    ModelFileError
+        It does not follow the format.
+    """
+    reader = _Reader(file, path, size)
     if reader.size == 0:
         reader.fail("the file is empty")
     magic = reader.take(min(4, reader.size), "the magic number")

@@ -17,7 +17,7 @@ KNOWN = frozenset({
 })  # fmt: skip
 """Values of ``general.architecture`` that are read."""
 
-_MOST = 1 << 40
+_MOST = 1 << 41
 """No width or count is so large."""
 
 

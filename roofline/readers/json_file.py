@@ -18,6 +18,9 @@ MOST_BYTES = 1 << 24
 DEEPEST = 64
 """Tables and lists within each other."""
 
+MOST_VALUES = 1 << 22
+"""Values in all: an index of 100,000 tensors has as many. Bounds the memory that a hostile text takes."""
+
 LARGEST_INTEGER = 2**63
 
 _MARKS = (
@@ -109,6 +112,8 @@ def parse_json(data: bytes, what: str, *, most_bytes: int = MOST_BYTES, allow_in
 def _text(data: bytes, what: str, most_bytes: int) -> str:
     if len(data) > most_bytes:
         raise ModelFileError(f"{what} has more than {most_bytes} bytes, the most that is read as JSON")
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ModelFileError(f"{what} has more than {MOST_VALUES} values; no file of a model has so many")
     for mark, says in _MARKS:
         if data.startswith(mark):
             raise ModelFileError(f"{what} {says}; JSON is UTF-8 without a byte order mark")
