@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> bool:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    columns = list(rows[0])
+    # of a title and an author, people need one: a name says what the title does
+    columns = [name for name in rows[0] if not (name == "title" and "author" in rows[0])]
     right = [i for i, name in enumerate(columns) if isinstance(rows[0][name], int | float)]
     texts = [[_text(name, row[name]) for name in columns] for row in rows]
     return output.table([_TITLES.get(name, name.replace("_", " ")) for name in columns], texts, right)
@@ -72,12 +73,12 @@ def _text(name: str, value: Any) -> str:
 
 def _models() -> list[dict[str, Any]]:
     found = []
-    for name in names("model"):
-        model = load_model(name)
+    for model in sorted(map(load_model, names("model")), key=lambda model: (model.author.lower(), model.name)):
         counts = parameters(model.architecture)
         found.append(
             {
-                "name": name,
+                "name": model.name,
+                "author": model.author,
                 "title": model.title,
                 "parameters": counts.total,
                 "active_without_embedding": counts.active_without_embedding,
