@@ -5,6 +5,7 @@ from roofline.errors import (
     BrokenSpecWarning,
     FileSizeError,
     MeasurementError,
+    ModelFileError,
     NoBoundError,
     RooflineError,
     RooflineWarning,
@@ -16,6 +17,7 @@ from roofline.errors import (
     UnknownNameError,
     WorkloadError,
 )
+from roofline.loading import load_model
 from roofline.results import Prediction
 from roofline.specs import (
     DeviceSpec,
@@ -24,7 +26,6 @@ from roofline.specs import (
     SystemSpec,
     load_engine,
     load_hardware,
-    load_model,
 )
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "EngineSpec",
     "FileSizeError",
     "MeasurementError",
+    "ModelFileError",
     "ModelSpec",
     "NoBoundError",
     "Prediction",

@@ -9,10 +9,11 @@ from typing import Any
 from roofline import capacity, serving, times
 from roofline.assumptions import workload_assumptions
 from roofline.errors import NoBoundError, WorkloadError
+from roofline.loading import load_model
 from roofline.operations import Pass
 from roofline.results import Decode, OperationTime, Prediction, Prefill, PrefillRate, Rates
 from roofline.setting import Request, Setting, setting
-from roofline.specs import EngineSpec, HardwareSpec, ModelSpec, load_engine, load_hardware, load_model
+from roofline.specs import EngineSpec, HardwareSpec, ModelSpec, load_engine, load_hardware
 from roofline.times import pass_times
 from roofline.workload import Workload, check_layout, count, prompt_pass, workload
 
@@ -40,12 +41,14 @@ def predict(
     dp: int | None = None,
     level: float = 0.9,
     weights_bytes: float | None = None,
+    assume_known: bool = False,
 ) -> Prediction:
     """Say what the ceiling of a model on a machine is, what fits, and why.
 
     Parameters
     ----------
-    model : name, alias, path of a spec file, or spec object.
+    model : name, alias, spec object, or a file: a spec (``.toml``), a Hugging Face ``config.json`` or a folder that
+        holds one, a ``.gguf``; ``"hf:organisation/name"`` asks the hub.
     hardware : the same for hardware; a count may stand in front, as in ``"2x rtx-pro-6000"``.
     devices : devices; multiplied by a count in ``hardware``. [1]
     weights : recipe of the weights; the published checkpoint's own (``native``) when None.
@@ -62,6 +65,7 @@ def predict(
     level : level of the intervals of what is expected. [1]
     weights_bytes : size of the actual file where it is known: within 5 % of the recipe's, the recipe's largest tensor
         group is rescaled to it. [byte]
+    assume_known : take keys of a config that are not understood for harmless; said in the assumptions.
 
     Returns
     -------
@@ -73,6 +77,8 @@ def predict(
         No model, hardware, recipe, format or engine of that name.
     SpecError
         A spec file does not follow the schema.
+    ModelFileError
+        A config, GGUF or safetensors file is broken, or has something that is not understood.
     WorkloadError
         An argument is out of range, or two of them contradict each other.
     NoBoundError
@@ -85,7 +91,7 @@ def predict(
     >>> round(p.decode.streaming.tokens_per_s, 1), p.decode.bound, p.memory.fits
     (39.8, 'memory', True)
     """
-    model_spec = load_model(model)
+    model_spec = load_model(model, assume_known=assume_known)
     hardware_spec, counted = machine_named(hardware)
     devices = count("devices", devices) * counted
     work = workload(

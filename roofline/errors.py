@@ -13,6 +13,7 @@ Every message is one sentence: what was given, what is wrong, what would be righ
     │   ├── TooLongError                  a sequence is longer than the model's published maximum
     │   └── FileSizeError                 a stated file size is not that of the recipe
     ├── MeasurementError(ValueError)      a measurement file that does not follow the schema
+    ├── ModelFileError(ValueError)        a file of a model cannot be read: config, GGUF, safetensors
     ├── NoBoundError(LookupError)         nothing known of this device bounds the work at all
     └── OutputError                       the result cannot be written
     RooflineWarning(UserWarning)
@@ -55,6 +56,10 @@ class FileSizeError(WorkloadError):
 
 class MeasurementError(RooflineError, ValueError):
     """A measurement file does not follow the schema."""
+
+
+class ModelFileError(RooflineError, ValueError):
+    """A file of a model cannot be read."""
 
 
 class NoBoundError(RooflineError, LookupError):

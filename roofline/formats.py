@@ -18,7 +18,9 @@ Sources
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+import functools
+import re
+from dataclasses import dataclass, replace
 
 from roofline.errors import UnknownNameError
 
@@ -128,6 +130,7 @@ _FORMATS = (
     ),
     _ggml("tq1_0", 2, 256, 54, "f16 scale, 256 ternary digits, five to a byte"),
     _ggml("tq2_0", 2, 256, 66, "f16 scale, 256 x 2 bits, ternary"),
+    _ggml("nvfp4-ggml", 4, 64, 36, "64 x E2M1 and four E4M3 scales; any scale of the tensor lies apart"),
     # --- floating point of 8 bits and less
     Format("fp8", 8, 1, 1, "E4M3 or E5M2, one f32 scale per tensor", (_TENSOR_SCALE,), cache=True),
     Format("fp8-channel", 8, 1, 1, "E4M3, one f32 scale per row", (Scale(1, None, 32),)),
@@ -170,6 +173,10 @@ _FORMATS = (
         "groups of 128 columns: f16 scale and 4-bit zero",
         (Scale(1, 128, 16), Scale(1, 128, 4)),
     ),
+    Format(
+        "int8-gptq", 8, 1, 1, "groups of 128 columns: f16 scale and 8-bit zero", (Scale(1, 128, 16), Scale(1, 128, 8))
+    ),
+    Format("int8-w8a16", 8, 1, 1, "groups of 128 columns: 16-bit scale, symmetric", (Scale(1, 128, 16),)),
     Format("int4-w4a16", 4, 2, 1, "groups of 128 columns: 16-bit scale, symmetric", (Scale(1, 128, 16),)),
     Format("int4-w4a16-g32", 4, 2, 1, "groups of 32 columns: 16-bit scale, symmetric", (Scale(1, 32, 16),)),
     Format("mlx-2bit", 2, 4, 1, "groups of 64 columns: 16-bit scale and bias", (Scale(1, 64, 32),)),
@@ -223,12 +230,25 @@ def lookup(name: str) -> Format:
     (4.25, 4.5)
     """
     key = name.strip().lower()
-    found = FORMATS.get(_ALIASES.get(key, key))
+    found = FORMATS.get(_ALIASES.get(key, key)) or _with_other_groups(key)
     if found is None:
         near = difflib.get_close_matches(key, FORMATS, n=4, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "'roofline list formats' names them all."
         raise UnknownNameError(f"no number format is named {name!r}; {hint}")
     return found
+
+
+@functools.cache
+def _with_other_groups(key: str) -> Format | None:
+    """Return a format of groups of columns with groups of another size: ``int4-awq-g64``, ``mlx-4bit-g128``."""
+    match = re.fullmatch(r"(int\d-\w+|mlx-\dbit)-g(16|32|64|128|256|512|1024)", key)
+    base = FORMATS.get(match[1]) if match else None
+    if match is None or base is None or not all(scale.rows == 1 and scale.columns for scale in base.scales):
+        return None
+    columns = int(match[2])
+    about = re.sub(r"groups of \d+", f"groups of {columns}", base.about)
+    scales = tuple(replace(scale, columns=columns) for scale in base.scales)
+    return replace(base, name=key, about=about, scales=scales)
 
 
 def cache_format(name: str) -> Format:

@@ -17,9 +17,14 @@ SAME = 0.02
 """Ceiling and streaming are told apart where they differ by this share or more."""
 
 
+_MILLION = 999_500  # what rounds to a million
+
+
 def rate(tokens_per_s: float) -> str:
-    """Return a speed as printed: ``"39.8 tok/s"``."""
-    return f"{units.significant(tokens_per_s)} tok/s"
+    """Return a speed as printed: ``"39.8 tok/s"``; from a million on with a prefix, so that lines stay short."""
+    if tokens_per_s < _MILLION:
+        return f"{units.significant(tokens_per_s)} tok/s"
+    return units.text(tokens_per_s, "tok/s")
 
 
 def machine_title(p: Prediction) -> str:
@@ -56,8 +61,19 @@ def page(p: Prediction) -> str:
     if p.prompt_given:
         lines += ["", *_operations(f"prefill of {p.prefill.tokens:,} tokens", p.prefill.ops)]
     lines += ["", *_paragraphs("roofs", [_roofs(p)]), *_paragraphs("assumes", p.assumptions)]
-    lines += _paragraphs("sources", [f"roofline show {p.model} · roofline show {p.hardware}"])
+    lines += _paragraphs(
+        "sources", [f"roofline show {_shown_as(p.sources[0].url, p.model)} · roofline show {p.hardware}"]
+    )
     return "\n".join(lines)
+
+
+def _shown_as(url: str, name: str) -> str:
+    """Return what ``roofline show`` takes: the file that a model was read from, else its name."""
+    if not url.startswith("file://"):
+        return name
+    from urllib.parse import unquote, urlsplit
+
+    return unquote(urlsplit(url).path)
 
 
 def _workload(p: Prediction) -> str:
@@ -88,7 +104,7 @@ def _answers(p: Prediction) -> Iterator[tuple[str, str, str]]:
 
 def _decode_speeds(p: Prediction) -> Iterator[tuple[str, str, str]]:
     decode = p.decode
-    kept = "" if nearly_streaming(p) else ", chip keeps data"
+    kept = "" if nearly_streaming(p) else ", on-chip reuse"
     yield "decode", "ceiling", _speed(p, shown_ceiling(p)) + kept
     if kept:
         yield "", "streaming", _speed(p, decode.streaming) + ", all from memory"
@@ -97,7 +113,7 @@ def _decode_speeds(p: Prediction) -> Iterator[tuple[str, str, str]]:
 
 
 def _speed(p: Prediction, rates: Rates) -> str:
-    each = f" {units.significant(rates.tokens_per_s_per_stream):>6} each" if p.batch > 1 else ""
+    each = f" {rate(rates.tokens_per_s_per_stream).removesuffix('tok/s'):>7}each" if p.batch > 1 else ""
     return f"{rate(rates.tokens_per_s):>15}{each}  {rates.bound}-bound"
 
 

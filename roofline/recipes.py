@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roofline import llama_cpp_mixes
 from roofline._remember import remember
 from roofline.errors import SpecError, UnknownNameError
 from roofline.formats import FORMATS, Format, lookup
-from roofline.specs.model import ModelSpec, Recipe
+from roofline.specs.model import ModelSpec, Recipe, StoredException
 from roofline.tensors import Tensor, tensors
 
 MLX_SOURCE = "https://ml-explore.github.io/mlx/build/html/python/_autosummary/mlx.nn.quantize.html"
@@ -112,19 +112,18 @@ def stored(model: ModelSpec, weights: str) -> StoredWeights:
     every = tensors(model.architecture)
     own = own_recipe(model, weights)
     key = weights.strip().lower()
-    kv, recipe = None, None
     if own:
         key, recipe = own
         _check_tensor_names(model.name, key, recipe, every)
-        names, origin, kv = _entries(recipe, every), "model", recipe.kv
-    elif key in llama_cpp_mixes.MIXES:
+        return StoredWeights(key, tuple(_own(model.name, key, recipe, every)), recipe.kv, recipe, "model")
+    if key in llama_cpp_mixes.MIXES:
         names, origin = llama_cpp_mixes.formats(key, model.architecture, every), "llama.cpp"
     else:
         plain = _plain_format(model, weights)
         key = plain.name
         names, origin = (_mlx(plain, every), "mlx") if key.startswith("mlx-") else (_plain(plain, every), "plain")
     pairs = tuple(StoredTensor(tensor, lookup(name)) for tensor, name in zip(every, names, strict=True))
-    return StoredWeights(key, pairs, kv, recipe, origin)
+    return StoredWeights(key, pairs, None, None, origin)
 
 
 def _check_tensor_names(model: str, name: str, recipe: Recipe, every: tuple[Tensor, ...]) -> None:
@@ -137,21 +136,40 @@ def _check_tensor_names(model: str, name: str, recipe: Recipe, every: tuple[Tens
             raise SpecError(f"{model}: weights.{name}.{key}: no such tensor; {group} has {', '.join(has) or 'none'}")
 
 
-def _entries(recipe: Recipe, every: tuple[Tensor, ...]) -> Iterator[str]:
-    exceptions: dict[tuple[str, str, int | None], str] = {}
-    everywhere: dict[tuple[str, str], str] = {}
+def _own(model: str, name: str, recipe: Recipe, every: tuple[Tensor, ...]) -> Iterator[StoredTensor]:
+    """Yield the tensors as the model's own recipe stores them; one that has several formats, in as many parts."""
+    exceptions: dict[tuple[str, str, int | None], list[StoredException]] = {}
+    everywhere: dict[tuple[str, str], list[StoredException]] = {}
     for exception in recipe.exceptions:
         if exception.layers is None:
-            everywhere[exception.group, exception.tensor] = exception.format
+            everywhere.setdefault((exception.group, exception.tensor), []).append(exception)
         for layer in exception.layers or ():
-            exceptions[exception.group, exception.tensor, layer] = exception.format
+            exceptions.setdefault((exception.group, exception.tensor, layer), []).append(exception)
     for tensor in every:
         found = exceptions.get((tensor.group, tensor.name, tensor.layer)) or everywhere.get((tensor.group, tensor.name))
-        yield found or _entry(recipe, tensor)
+        if not found:
+            yield StoredTensor(tensor, lookup(_entry(recipe, tensor)))
+        elif found[-1].elements is None:
+            yield StoredTensor(tensor, lookup(found[-1].format))
+        else:
+            yield from _parts(model, name, tensor, found)
+
+
+def _parts(model: str, name: str, tensor: Tensor, exceptions: list[StoredException]) -> Iterator[StoredTensor]:
+    sizes = [exception.elements or 0 for exception in exceptions]
+    width = 1 if tensor.vector else tensor.columns
+    if sum(sizes) != tensor.elements or any(size % width for size in sizes):
+        raise SpecError(
+            f"{model}: weights.{name}.exceptions: {tensor.group}.{tensor.name} has {tensor.elements} elements "
+            f"in rows of {width}, but its parts have {', '.join(map(str, sizes))}"
+        )
+    for size, exception in zip(sizes, exceptions, strict=True):
+        rows, columns = (1, size) if tensor.vector else (size // width, width)
+        yield StoredTensor(replace(tensor, rows=rows, columns=columns, copies=1), lookup(exception.format))
 
 
 def _entry(recipe: Recipe, tensor: Tensor) -> str:
-    if tensor.vector:
+    if tensor.vector or tensor.group == "norms":
         return recipe.router_bias or recipe.vectors if tensor.group == "router" else recipe.vectors
     entry = getattr(recipe, tensor.group)
     if isinstance(entry, dict):

@@ -238,7 +238,7 @@ def _feed_forward(f: FeedForward, d_model: int) -> Iterator[_Shape]:
     if f.shared_d_ff:
         yield from _network("shared_experts", f.shared_d_ff, d_model, gated=f.gated)
     if f.shared_gate:
-        yield _vector("shared_experts", "gate", d_model)
+        yield _vector("shared_experts", "token gate", d_model)
 
 
 def _extra(extra: ExtraTensor) -> _Shape:

@@ -23,7 +23,7 @@ from roofline.operations import (
     is_linear,
 )
 from roofline.recipes import StoredTensor, StoredWeights, stored
-from roofline.specs.model import NONE, Architecture, Experts, ModelSpec
+from roofline.specs.model import NONE, Architecture, Experts, FeedForward, ModelSpec
 from roofline.specs.token_mixers import (
     Compressed,
     GatedDeltaNet,
@@ -106,11 +106,8 @@ def transformer(model: ModelSpec, weights: str, kv: str, weights_bytes: float | 
     cores = _distinct_names([core for name in architecture.attention for core in _cores(architecture, name, cache)])
     largest, scale = rescaling(checkpoint, weights_bytes)
     parts = _parts(architecture, checkpoint.tensors, largest, scale)
-    experts = [
-        _routed(f"experts, {f.top_k} of {f.experts}", f, parts.pop(f"experts {name}"))
-        for name, f in architecture.ffn.items()
-        if isinstance(f, Experts)
-    ]
+    routed = {_routed_name(f): f for f in architecture.ffn.values() if isinstance(f, Experts)}
+    experts = [_routed(name, f, parts.pop(name)) for name, f in routed.items()]
     matrices = {
         name: Matrices(name, part.elements, part.last_elements, part.bytes, part.shares) for name, part in parts.items()
     }
@@ -189,7 +186,7 @@ def _parts(
         elif tensor.group == "norms":
             name = _PART[_with_norms(architecture, tensor)]
         elif tensor.group == "experts":
-            name = f"experts {tensor.ffn}"
+            name = _routed_name(architecture.ffn[tensor.ffn])
         else:
             name = _PART["head" if tensor.group == "embedding" else tensor.group]
         after = tensor.layer is not None and tensor.layer >= last_mixer
@@ -214,6 +211,12 @@ def _with_norms(architecture: Architecture, tensor: Tensor) -> str:
         return "router" if isinstance(architecture.ffn[tensor.ffn], Experts) else "ffn"
     recurrent = not isinstance(architecture.attention[tensor.attention], GroupedQuery | Latent | Compressed)
     return "linear_attention" if recurrent else "attention"
+
+
+def _routed_name(f: FeedForward) -> str:
+    """Return what experts are called: layers with as many to choose from are one operation, whatever their widths."""
+    assert isinstance(f, Experts)  # noqa: S101 (narrows the type: only these have tensors of the group)
+    return f"experts, {f.top_k} of {f.experts}"
 
 
 def _routed(name: str, f: Experts, part: _Part) -> RoutedExperts:

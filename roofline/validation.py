@@ -15,9 +15,10 @@ from roofline._predict import predict
 from roofline._remember import remember
 from roofline.errors import FileSizeError, MeasurementError, RooflineError, TooLongError, UnknownNameError
 from roofline.formats import lookup
+from roofline.loading import load_model
 from roofline.measurements import Measurement
 from roofline.results import Prediction
-from roofline.specs import load_engine, load_hardware, load_model, names
+from roofline.specs import load_engine, load_hardware, names
 from roofline.specs.catalog import find, is_path
 
 TOLERANCE = 0.01

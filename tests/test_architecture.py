@@ -20,6 +20,7 @@ PUBLIC = [
     "EngineSpec",
     "FileSizeError",
     "MeasurementError",
+    "ModelFileError",
     "ModelSpec",
     "NoBoundError",
     "Prediction",

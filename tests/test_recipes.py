@@ -6,10 +6,11 @@ import pytest
 from printed import Printed
 
 from roofline import llama_cpp_mixes
-from roofline.errors import UnknownNameError
+from roofline.errors import SpecError, UnknownNameError
 from roofline.formats import lookup
 from roofline.recipes import stored
 from roofline.specs import load_model, names
+from roofline.specs.model import StoredException
 from roofline.tensors import parameters, tensors
 
 # llama.cpp, tools/quantize/README.md at commit 311c2c9f0ebd6e08f5b20e8827c654cebb7a41d6, table of Llama-3.1-8B:
@@ -146,3 +147,28 @@ def test_an_unknown_recipe_lists_the_models_own():
 def test_bytes_of_groups_add_up():
     weights = stored(load_model("minimax-m2.7"), "ud-iq4_xs")
     assert sum(weights.bytes_by_group().values()) == weights.bytes
+
+
+def _with_exceptions(*exceptions):
+    model = load_model("deepseek-v3")
+    native = model.weights["native"].model_copy(
+        update={"exceptions": tuple(map(StoredException.model_validate, exceptions))}
+    )
+    return model.model_copy(update={"weights": {"native": native}})
+
+
+def test_a_tensor_in_two_formats_is_the_sum_of_its_parts():
+    keys, values = 128 * 128 * 512, 128 * 128 * 512
+    kv_b = {"group": "attention", "tensor": "kv_b", "layers": [3]}
+    split = _with_exceptions(kv_b | {"format": "q8_0", "elements": keys}, kv_b | {"format": "q4_k", "elements": values})
+    found = [s for s in stored(split, "native").tensors if s.tensor.name == "kv_b" and s.tensor.layer == 3]
+    assert [s.bytes for s in found] == [keys * 34 / 32, values * 144 / 256]
+    assert sum(s.tensor.elements for s in stored(split, "native").tensors) == parameters(split.architecture).total
+    whole = _with_exceptions(kv_b | {"format": "q8_0"})
+    assert stored(whole, "native").bytes - stored(split, "native").bytes == values * (34 / 32 - 144 / 256)
+
+
+def test_parts_that_do_not_make_the_tensor_are_refused():
+    split = _with_exceptions({"group": "attention", "tensor": "kv_b", "format": "q8_0", "elements": 512})
+    with pytest.raises(SpecError, match=r"attention.kv_b has 16777216 elements in rows of 512, but its parts have 512"):
+        stored(split, "native")

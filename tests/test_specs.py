@@ -78,6 +78,20 @@ def test_narrower_formats_are_never_slower(name):
     assert by_width == sorted(by_width)
 
 
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_device_is_believable(name):
+    spec = load_hardware(name)
+    main = spec.main_memory
+    on_chip_only = spec.kind == "dataflow" and main.name == "SRAM"
+    assert (1e8 if on_chip_only else 1e9) <= main.capacity.si <= 2e13
+    assert main.usable is None or 0.8 <= main.usable.si / main.capacity.si <= 1.1
+    assert main.bandwidth is None or 1e10 <= main.bandwidth.si <= (1e17 if on_chip_only else 1e13)
+    on_chip = sum(tier.capacity.si for tier in spec.memory if tier.role == "on-chip")
+    assert on_chip < main.capacity.si / 50
+    for c in spec.compute:
+        assert c.measured is None or c.measured.si < c.peak.si
+
+
 @pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind in FOLDERS for path in builtin_files(kind)])
 def test_lint_finds_nothing_wrong_with_what_is_built_in(kind, path):
     report = lint(path)

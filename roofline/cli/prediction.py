@@ -46,7 +46,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
         description="The ceiling of MODEL on HARDWARE, what fits, and why.",
         epilog="Counts may be written 131072, 131_072 or 128k (= 131072).",
     )
-    parser.add_argument("model", metavar="MODEL", help="name or spec file; 'roofline list models'")
+    parser.add_argument("model", metavar="MODEL", help="name, spec, config.json, folder, .gguf or hf:org/name")
     parser.add_argument(
         "hardware", metavar="HARDWARE", nargs="+", help="name or spec file, as dgx-spark or 2x rtx-pro-6000"
     )
@@ -55,6 +55,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
     for name, text in COUNTS.items():
         parser.add_argument(f"--{name}", type=count, metavar="N", help=text)
     parser.add_argument("--level", type=float, default=0.9, metavar="L", help="level of intervals (default 0.9)")
+    parser.add_argument(
+        "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
+    )
     parser.add_argument("--json", action="store_true", help="the numbers in SI units, unrounded, as JSON")
     parser.add_argument("--strict", action="store_true", help="exit with 3 if it does not fit")
     parser.set_defaults(run=run)
@@ -67,6 +70,7 @@ def run(options: argparse.Namespace) -> bool:
         options.model,
         " ".join(options.hardware),
         level=options.level,
+        assume_known=options.assume_known,
         **{name: value for name, value in given.items() if value is not None},
     )
     output.write(prediction.to_json() if options.json else str(prediction))

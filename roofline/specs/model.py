@@ -132,7 +132,7 @@ class Architecture(Unique):
     vocab: Positive
     max_context: Positive
     tied_embeddings: bool = False
-    norms_per_layer: int = Field(default=2, ge=1, le=MOST_IN_A_LAYER)
+    norms_per_layer: int = Field(default=2, ge=0, le=MOST_IN_A_LAYER)
     """RMSNorms of width d_model in each layer."""
     norm_bias: bool = False
     """LayerNorms, with a bias each."""
@@ -188,6 +188,8 @@ class StoredException(Table):
     layers: tuple[int, ...] | None = None
     """Indices of layers; absent: wherever the tensor is."""
     format: str
+    elements: Positive | None = None
+    """So many elements of each such tensor, other exceptions giving those of the rest; absent: all of it."""
 
 
 class Recipe(Sourced):

@@ -40,7 +40,7 @@ class Source(Table):
     """A document that a value was read in."""
 
     title: str = Field(min_length=3)
-    url: str = Field(pattern=r"^https?://\S+$")
+    url: str = Field(pattern=r"^(https?|file)://\S+$")
     locator: str = Field(min_length=2)
     """Page, table, column or line: where in the document."""
     accessed: dt.date
