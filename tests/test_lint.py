@@ -113,6 +113,13 @@ def test_a_trap_of_a_data_sheet_is_a_warning(tmp_path, old, new, key, text):
     assert [finding for finding in warnings if finding[1] == key and text in finding[2]], warnings
 
 
+def test_a_link_that_says_how_directions_were_counted_is_not_asked_again(tmp_path):
+    link = 'value = "450 GB/s", source = "sheet", printed = "900 GB/s bidirectional", note = "halved"'
+    assert link in FULL
+    said = 'value = "900 GB/s", source = "sheet", note = "in one direction"'
+    assert loud(found(tmp_path, FULL.replace(link, said))) == []
+
+
 @pytest.mark.parametrize(
     ("bandwidth", "text"),
     [
