@@ -210,6 +210,22 @@ def _small(architecture="llama", **metadata):
     return model
 
 
+@pytest.mark.parametrize("architecture", sorted(KNOWN - {FAMILIES[name][0]().architecture for name in FAMILIES}))
+def test_other_architectures_are_read_as_plain_ones(architecture, tmp_path):
+    """Those without a model above have layers of the plain kind: attention, and a dense network or experts."""
+    dense = read_gguf(_write(tmp_path, _small(architecture)))
+    assert (
+        parameters(dense.architecture).total
+        == 2 * 256 * 512 + 2 * (2 * 256 + 256 * 512 + 256 * 256 + 3 * 256 * 512) + 256
+    )
+    mixed = _without(_small(architecture), *(f"blk.1.ffn_{name}.weight" for name in ("gate", "up", "down")))
+    moe(mixed, 8, 2, 256)
+    mixed.layer = 1
+    mixed.experts(8, 256, shared=256, bias="exp_probs_b.bias")
+    spec = read_gguf(_write(tmp_path, mixed))
+    assert parameters(spec.architecture).by_group["experts"] == 8 * 3 * 256 * 256
+
+
 def _without(model, *names):
     model.tensors = [tensor for tensor in model.tensors if tensor[0] not in names]
     return model
@@ -288,6 +304,12 @@ REFUSED = {
     ),
     "no embedding": (lambda: _without(_small(), "token_embd.weight"), "no tensor token_embd.weight"),
     "no final norm": (lambda: _without(_small(), "output_norm.weight"), r"no tensor for the norms \(final\)"),
+    "a fused tensor of another size": (
+        lambda: _with(
+            _without(_small(), *(f"blk.0.attn_{name}.weight" for name in "qkv")), "blk.0.attn_qkv.weight", 256, 500
+        ),
+        "'blk.0.attn_qkv.weight' has 128000 elements, but its parts have 131072",
+    ),
     "no output projection": (
         lambda: _without(_small(), "blk.0.attn_output.weight"),
         r"no tensor for the attention \(output\) of layer 0",
