@@ -358,6 +358,27 @@ def test_what_does_not_fit_together_is_refused_with_a_reason(make, says, tmp_pat
     assert "\n" not in str(caught.value)
 
 
+def test_experts_of_another_width_than_stated_are_refused(tmp_path):
+    model = FAMILIES["qwen3moe"][0]()
+    moe(model, 128, 8, 769)
+    with pytest.raises(ModelFileError, match="experts of width 768, but expert_feed_forward_length is 769"):
+        read_gguf(_write(tmp_path, model))
+
+
+def test_a_matrix_the_other_way_round_is_refused_where_its_size_shows_it(tmp_path):
+    """Rows of 100 elements take four blocks of 32 each; 100 rows of 256 elements fewer."""
+    model = Model("llama", 100, 1, 64)
+    heads(model, 4, 4, 64)
+    model.layer = 0
+    model.norms()
+    model.attention(4, 4, 64)
+    model.dense(64)
+    assert read_gguf(_write(tmp_path, model))
+    _with(_without(model, "blk.0.attn_q.weight"), "blk.0.attn_q.weight", 256, 100, kind="q8_0")
+    with pytest.raises(ModelFileError, match="rows are packed in another way"):
+        read_gguf(_write(tmp_path, model))
+
+
 def test_more_experts_used_than_there_are_is_refused(tmp_path):
     model = FAMILIES["qwen3moe"][0]()
     moe(model, 128, 129)
