@@ -92,7 +92,7 @@ def predict(
     (39.8, 'memory', True)
     """
     model_spec = load_model(model, assume_known=assume_known)
-    hardware_spec, counted = _machine_named(hardware)
+    hardware_spec, counted = machine_named(hardware)
     devices = count("devices", devices) * counted
     work = workload(
         model_spec,
@@ -135,7 +135,7 @@ def _size(name: str, value: Any) -> float:
     return float(value)
 
 
-def _machine_named(hardware: str | Path | HardwareSpec) -> tuple[HardwareSpec, int]:
+def machine_named(hardware: str | Path | HardwareSpec) -> tuple[HardwareSpec, int]:
     """Return the hardware spec and the count in front of its name."""
     if isinstance(hardware, str) and (match := re.fullmatch(r"\s*(\d{1,9})\s*[xX×*]\s*(.+)", hardware)):
         return load_hardware(match[2].strip()), count("devices", int(match[1]))

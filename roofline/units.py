@@ -94,6 +94,23 @@ def parse(text: str, dimension: str) -> float:
     return float(value)
 
 
+def half_a_digit(text: str) -> float:
+    """Return half of the last printed digit of the quantity ``text``, in SI base units.
+
+    What rounds to the printed number is nearer to it than this.
+
+    Examples
+    --------
+    >>> half_a_digit("989.4 TFLOP/s"), half_a_digit("80 GB"), half_a_digit("12")
+    (50000000000.0, 500000000.0, 0.5)
+    """
+    number, _, unit = text.strip().partition(" ")
+    mantissa, _, exponent = number.replace("_", "").lower().partition("e")
+    places = int(exponent or 0) - len(mantissa.partition(".")[2])
+    factor = _UNITS[unit][1] if unit else 1
+    return float(f"5e{places - 1}") * factor
+
+
 def count(text: str) -> int:
     """Return a count of tokens such as ``131072``, ``131_072`` or ``128k`` (k = 1024, M = 1024 x 1024).
 

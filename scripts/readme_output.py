@@ -10,12 +10,14 @@ import io
 import os
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 from roofline.cli import main
 from roofline.cli.output import table
 from roofline.recipes import stored
 from roofline.specs import load_model
+from roofline.templates import copy
 
 ROOT = Path(__file__).parent.parent
 os.environ["COLUMNS"] = "100"
@@ -33,6 +35,18 @@ def shell(line: str) -> str:
     with contextlib.redirect_stdout(out):
         main(shlex.split(line)[1:])
     return fenced(out.getvalue())
+
+
+def slips(existing: str, name: str, changes: dict[str, str]) -> str:
+    """Return what lint says of a copy of a device with slips in it, as a code block."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        text = copy("hardware", name, existing)
+        for old, new in changes.items():
+            if text.count(old) != 1:
+                raise ValueError(old)
+            text = text.replace(old, new)
+        Path(f"{name}.toml").write_text(text, encoding="utf-8")
+        return shell(f"roofline lint {name}.toml")
 
 
 def python(code: str) -> str:

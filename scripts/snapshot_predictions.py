@@ -30,17 +30,20 @@ FIELDS = (
 )
 WORKLOADS = ({"batch": 1, "context": 0}, {"batch": 32, "context": 4096})
 WEIGHTS = ("native", "q4_k_m")
+BOXES = ("dgx-spark", "h100-sxm", "sn40l-16")
+MODELS = ("llama-3.1-8b", "minimax-m2.7")
 
 
 def rows() -> Iterator[list[str]]:
-    """Yield the header and a row for each model, machine, recipe and workload."""
+    """Yield the header, then every model on a few machines and a few models on every machine."""
     yield ["model", "hardware", "weights", "batch", "context", *FIELDS]
-    for model in names("model"):
-        for hardware in names("hardware"):
-            for weights in WEIGHTS:
-                for work in WORKLOADS:
-                    p = roofline.predict(model, hardware, weights=weights, **work)
-                    yield [model, hardware, weights, *map(str, work.values()), *(_text(p, field) for field in FIELDS)]
+    pairs = [(model, hardware) for model in names("model") for hardware in BOXES]
+    pairs += [(model, hardware) for model in MODELS for hardware in names("hardware") if hardware not in BOXES]
+    for model, hardware in pairs:
+        for weights in WEIGHTS:
+            for work in WORKLOADS:
+                p = roofline.predict(model, hardware, weights=weights, **work)
+                yield [model, hardware, weights, *map(str, work.values()), *(_text(p, field) for field in FIELDS)]
 
 
 def _text(p: object, field: str) -> str:

@@ -95,7 +95,7 @@ def test_prefixes_live_in_units_alone(path):
     counts_and_limits = {
         "workload.py": {10**9},  # a batch above is no belief
         "hardware.py": {10**6},  # devices
-        "catalog.py": {2**20},  # the largest file read
+        "toml_file.py": {2**20},  # the largest file read
         "_remember.py": {1024},  # results kept
     }
     prefixes = {10**3, 10**6, 10**9, 10**12, 2**10, 2**20, 2**30, 2**40}

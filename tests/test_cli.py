@@ -147,6 +147,29 @@ def test_a_model_is_shown_with_its_counts_and_sources(capsys):
     assert {"name", "native_weights", "sources"} <= set(found)
 
 
+@pytest.mark.parametrize("name", roofline.specs.names("model"))
+def test_a_model_is_explained_in_one_screen(capsys, name):
+    _, out, _ = run(capsys, "show", name)
+    lines = out.splitlines()
+    assert all(len(line) <= 80 or "https://" in line for line in lines)
+    assert len(lines) <= 50
+    assert lines[1].startswith(("A mixture of experts", "A dense model"))
+    labels = [line[2:12].strip() for line in lines if line.startswith("  ") and line[2:3].strip()]
+    wanted = ["layers", "width", "attention", "ffn", "parameters", "active", "cache", "weights", "sources"]
+    assert [label for label in labels if label in wanted] == wanted
+
+
+def test_every_source_of_a_model_is_cited_on_its_page_and_explained_with_sources(capsys):
+    short, full = (run(capsys, "show", "minimax-m2.7", *option)[1] for option in ([], ["--sources"]))
+    for key, source in roofline.load_model("minimax-m2.7").sources.items():
+        assert f"[{key}]" in short
+        assert source.url in short
+        assert source.locator not in short.replace(source.url, "")
+        assert f"{key}: {source.title}; {source.locator}; read 2026-11-20" in full
+        assert f"      {source.url}" in full
+    assert "inferred from the size, not read tensor by tensor" in " ".join(full.split())
+
+
 def test_hardware_is_shown_with_every_value_beside_its_source(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "140")
     code, out, _ = run(capsys, "show", "h100-sxm")

@@ -29,7 +29,7 @@ def test_the_wheel_holds_every_data_file(wheel):
         assert files
         missing = [p for p in files if f"roofline/_data/{p.relative_to(ROOT).as_posix()}" not in inside]
         assert not missing
-    assert "roofline/py.typed" in inside
+    assert {"roofline/py.typed", "roofline/templates/hardware.toml", "roofline/templates/model.toml"} <= inside
     assert not [name for name in inside if name.startswith(("tests/", "notebooks/"))]
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
+import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from roofline import units
-from roofline.capacity import cache_growth
-from roofline.cli import output
-from roofline.errors import UnknownNameError
+from roofline.cli import model_page, output
+from roofline.cli.model_page import CACHES, bits, growth
+from roofline.errors import SpecError, UnknownNameError
+from roofline.formatting import WIDTH
 from roofline.recipes import stored
 from roofline.specs import EngineSpec, ModelSpec, SystemSpec, load_engine, load_hardware, load_model, names
 from roofline.specs.catalog import is_path
 from roofline.specs.provenance import Quantity, Sourced, Spec
+from roofline.specs.search import kind_of
+from roofline.specs.toml_file import read_toml
 from roofline.tensors import parameters
 from roofline.transformer import transformer
 
 LOADERS = {"model": load_model, "hardware": load_hardware, "engine": load_engine}
-CACHES = ("bf16", "fp8", "q8_0", "q4_0")
-NOT_VALUES = frozenset({"schema_version", "sources", "aliases", "notes", "role"})
+NOT_VALUES = frozenset({"schema_version", "sources", "aliases", "notes", "role", "unusual"})
 
 
 def add(verbs: argparse._SubParsersAction) -> None:
@@ -33,21 +37,28 @@ def add(verbs: argparse._SubParsersAction) -> None:
         description="One model, device or engine: every value beside its source.",
     )
     parser.add_argument("name", metavar="NAME", help="a model, hardware or engine, or the path of a spec file")
+    parser.add_argument("--sources", action="store_true", help="of a model: each source in full (JSON has them always)")
     parser.add_argument("--json", action="store_true", help="as JSON, in SI units")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> bool:
     """Print one spec."""
-    spec = _load(options.name)
+    spec = load(options.name)
     if options.json:
         output.write_json(_model_json(spec) if isinstance(spec, ModelSpec) else _spec_json(spec))
     else:
-        output.write("\n".join(_model_page(spec) if isinstance(spec, ModelSpec) else _spec_page(spec)))
+        output.write("\n".join(_page(spec, sources=options.sources)))
     return True
 
 
-def _load(name: str) -> Any:
+def _page(spec: Any, *, sources: bool) -> Iterator[str]:
+    if not isinstance(spec, ModelSpec):
+        return _spec_page(spec)
+    return itertools.chain(model_page.page(spec), _model_sources(spec) if sources else model_page.sources(spec))
+
+
+def load(name: str) -> Any:
     """Return the spec of that name, of whatever kind."""
     if is_path(name):
         return _load_path(name)
@@ -63,18 +74,14 @@ def _load(name: str) -> Any:
 
 
 def _load_path(path: str) -> Any:
-    """Return the spec in a file, of the kind that its keys say."""
-    import tomllib
-    from pathlib import Path
-
-    kind = "hardware"
+    """Return the spec in a file, of the kind that its keys say; only models come in other formats than TOML."""
+    if Path(path).suffix != ".toml":
+        return load_model(path)
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        kind = "model" if "architecture" in table or "weights" in table else "hardware"
-        kind = "engine" if "cache_formats" in table else kind
-    except (OSError, ValueError):
-        pass  # the loader says in one sentence what is wrong with the file
-    return LOADERS[kind](path)
+        kind = kind_of(read_toml(Path(path)))
+    except SpecError:
+        kind = None  # the loader says in one sentence what is wrong with the file
+    return LOADERS[kind or "hardware"](path)
 
 
 # --- a model
@@ -100,7 +107,7 @@ def _model_json(spec: ModelSpec) -> dict[str, Any]:
         "max_context": a.max_context,
         "attention": {name: core.model_dump() for name, core in a.attention.items()},
         "ffn": {name: network.model_dump() for name, network in a.ffn.items()},
-        "kv_bytes_per_token": {kv: _growth(spec, kv) for kv in CACHES},
+        "kv_bytes_per_token": {kv: growth(spec, kv) for kv in CACHES},
         "state_bytes_per_sequence": transformer(spec, "native", "bf16").state_bytes,
         "native_weights": native.title or native.default,
         "native_kv": native.kv,
@@ -110,16 +117,12 @@ def _model_json(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _growth(spec: ModelSpec, kv: str) -> float:
-    return cache_growth(transformer(spec, "native", kv)).unbounded
-
-
 def _recipe_json(spec: ModelSpec, name: str) -> dict[str, Any]:
     recipe, weights = spec.weights[name], stored(spec, name)
     return {
         "title": recipe.title,
         "bytes": weights.bytes,
-        "bits_per_weight": _bits(spec, name),
+        "bits_per_weight": bits(spec, name),
         "formats": weights.formats_by_group(),
         "kv": recipe.kv,
         "kind": recipe.kind,
@@ -128,63 +131,15 @@ def _recipe_json(spec: ModelSpec, name: str) -> dict[str, Any]:
     }
 
 
-def _bits(spec: ModelSpec, recipe: str) -> float:
-    return stored(spec, recipe).bytes * 8 / parameters(spec.architecture).total
-
-
-def _model_page(spec: ModelSpec) -> Iterator[str]:
-    counts, a = parameters(spec.architecture), spec.architecture
-    yield f"{spec.title} · {spec.author}{' · ' + spec.released if spec.released else ''}"
+def _model_sources(spec: ModelSpec) -> Iterator[str]:
+    """Yield the sources of a model in full, below its page: why recipes are believed, and what is cited where."""
     yield ""
-    yield f"  parameters  {counts.total:,}"
-    yield f"  active      {counts.active_without_embedding:,} a token, {counts.active:,} with the input embedding"
-    for group, number in counts.by_group.items():
-        yield f"    {group.replace('_', ' '):<17}{number:>19,}  {number / counts.total:>6.1%}"
-    yield ""
-    layers = sum(1 for _ in a.pattern())
-    yield f"  layers      {layers}, width {a.d_model:,}, vocabulary {a.vocab:,}, context up to {a.max_context:,}"
-    yield from _layers(spec)
-    yield ""
-    yield f"  cache       a token: {' · '.join(f'{kv} {_growth(spec, kv):,.0f} B' for kv in CACHES)}"
-    yield from _bounded_memory(spec)
-    yield ""
-    rows = [_recipe_row(spec, name) for name in spec.weights]
-    yield output.table(["weights", "size", "bits", "source", "what"], rows, (1, 2), "  ")
-    yield "  and every mix and format of 'roofline list formats'"
-    yield from _notes([*spec.notes, *a.notes])
+    for name, recipe in spec.weights.items():
+        if how := _how(recipe):
+            yield from textwrap.wrap(f"weights {name}: {how}", WIDTH, initial_indent="  ", subsequent_indent=" " * 6)
+    for key, source in spec.architecture.cited.items():
+        yield f"  architecture {key}: {source}"
     yield from _sources(spec)
-
-
-def _layers(spec: ModelSpec) -> Iterator[str]:
-    pattern = list(spec.architecture.pattern())
-    for position, tables in enumerate((spec.architecture.attention, spec.architecture.ffn)):
-        for name, table in tables.items():
-            number = sum(1 for layer in pattern if layer[position] == name)
-            yield f"    {number:>3} x {('attention', 'ffn')[position]} '{name}': {_settings(table)}"
-
-
-def _bounded_memory(spec: ModelSpec) -> Iterator[str]:
-    built = transformer(spec, "native", "bf16")
-    for cache in built.caches:
-        if cache.limit is not None:
-            full = units.text(cache.bytes_per_token * cache.limit, "B")
-            yield f"              and {full} in bf16 for the last {cache.limit:,} tokens of windowed layers"
-    if built.state_bytes:
-        state = units.text(built.state_bytes, "B")
-        yield f"              and {state} of recurrent state for each sequence, whatever its length"
-
-
-def _recipe_row(spec: ModelSpec, name: str) -> list[str]:
-    recipe = spec.weights[name]
-    kind = "" if recipe.kind == "published" else f" ({recipe.kind}: {recipe.why or recipe.formula})"
-    cache = f"; states a cache in {recipe.kv}" if recipe.kv else ""
-    size = units.text(stored(spec, name).bytes, "B", 4)
-    return [name, size, f"{_bits(spec, name):.2f}", recipe.source, (recipe.title or recipe.default) + cache + kind]
-
-
-def _settings(table: BaseModel) -> str:
-    given = {key: value for key, value in table.model_dump().items() if key in table.model_fields_set}
-    return ", ".join(f"{key} {_plain(value)}" for key, value in given.items())
 
 
 def _plain(value: Any) -> str:

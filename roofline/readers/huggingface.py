@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from roofline.errors import ModelFileError
-from roofline.readers import quantization
+from roofline.readers import quantization, quantizers
 from roofline.readers.config import Config
 from roofline.readers.families import describe
 from roofline.readers.families.unsaid import UNSAID
@@ -153,7 +153,7 @@ def _same_as_inner(outer: Config, table: dict[str, Any], within: dict[str, Any])
 
 def _stored(
     outer: Config, text: Config, extra: dict[str, Any] | None, where: str
-) -> tuple[quantization.Quantization, str, list[tuple[str, Any]]]:
+) -> tuple[quantizers.Quantization, str, list[tuple[str, Any]]]:
     """Return how the weights are stored, the format of what is not quantised, and keys that were not understood."""
     notes, dtype = [], quantization.dtype_of(text, outer)
     if dtype is None:
@@ -167,7 +167,7 @@ def _stored(
         whole = Config(extra, where.replace(CONFIG, QUANTIZATION))
         whole.ignore("producer")
         beside = whole.table("quantization")
-    found = quantization.read_quantization(given, beside) or quantization.unquantized(dtype)
+    found = quantizers.read_quantization(given, beside) or quantization.unquantized(dtype)
     found = quantization.with_expert_dtype(found, text)
     found.notes += notes
     left = [*(beside.left_over() if beside else ())]

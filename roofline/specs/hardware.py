@@ -108,7 +108,8 @@ class DeviceSpec(Spec):
     released: str | None = None
     memory: tuple[Memory, ...]
     """Fastest first."""
-    compute: tuple[Compute, ...]
+    compute: tuple[Compute, ...] = ()
+    """Empty where no rate is known: then computing bounds nothing."""
     links: tuple[Link, ...] = ()
     parts: Parts | None = None
     power: Watts | None = None

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from roofline.errors import UnknownNameError
 from roofline.formats import cache_format, lookup
 from roofline.specs.provenance import Bytes, Count, Sourced, Spec, Table, Unique
-from roofline.specs.token_mixers import Positive, TokenMixer
+from roofline.specs.token_mixers import LARGEST, Positive, TokenMixer
 
 
 class Dense(Table):
@@ -38,7 +38,7 @@ class Experts(Table):
     bias: bool = False
     router_bias: bool = False
     """One weight an expert: a bias or a score correction."""
-    shared_d_ff: int = Field(default=0, ge=0)
+    shared_d_ff: int = Field(default=0, ge=0, lt=LARGEST)
     """Width of the shared experts together; 0: none."""
     shared_gate: bool = False
     """A sigmoid gate on the shared experts: one vector of d_model."""
@@ -105,6 +105,10 @@ GROUPS = (
 """The parts of a model that parameters are counted by and formats given to."""
 
 
+MOST_IN_A_LAYER = 100
+"""Norms, or single weights: each is a tensor of its own."""
+
+
 class ExtraTensor(Table):
     """A tensor beside those that mixers and networks imply."""
 
@@ -128,11 +132,11 @@ class Architecture(Unique):
     vocab: Positive
     max_context: Positive
     tied_embeddings: bool = False
-    norms_per_layer: int = Field(default=2, ge=0)
+    norms_per_layer: int = Field(default=2, ge=0, le=MOST_IN_A_LAYER)
     """RMSNorms of width d_model in each layer."""
     norm_bias: bool = False
     """LayerNorms, with a bias each."""
-    layer_scalars: int = Field(default=0, ge=0)
+    layer_scalars: int = Field(default=0, ge=0, le=MOST_IN_A_LAYER)
     """Single weights in each layer."""
     attention: dict[str, TokenMixer] = Field(default_factory=dict)
     """Token mixers by a name of one's own."""

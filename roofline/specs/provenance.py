@@ -143,7 +143,7 @@ class DollarsPerHour(Quantity):
 class Count(Sourced):
     """A whole number of things."""
 
-    value: int = Field(ge=0)
+    value: int = Field(ge=0, lt=10**18)
 
 
 class Spec(Unique):
@@ -154,6 +154,8 @@ class Spec(Unique):
     aliases: tuple[str, ...] = ()
     title: str
     sources: dict[str, Source]
+    unusual: dict[str, str] = Field(default_factory=dict)
+    """Keys whose values look wrong and are right: key, as ``roofline lint`` names it -> why."""
 
     def citations(self) -> Iterator[tuple[str, str]]:
         """Yield (key, source id) for everything in the file that cites a source."""

@@ -8,7 +8,10 @@ from pydantic import Field, model_validator
 
 from roofline.specs.provenance import Table
 
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 10**11
+"""Widths and counts from here on are taken for mistakes."""
+
+Positive = Annotated[int, Field(ge=1, lt=LARGEST)]
 
 
 class Indexer(Table):

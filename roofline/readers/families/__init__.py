@@ -50,7 +50,7 @@ FAMILIES: dict[str, Callable[[Config], Description]] = {
     "ministral": dense.mistral,
     "ministral3": dense.mistral,
     "mistral": dense.mistral,
-    "mistral4": latent.deepseek_v3,
+    "mistral4": latent.deepseek_v2,
     "mixtral": mixture.mixtral,
     "muse_glimmer_text": dense.muse_glimmer,
     "nemotron-nas": dense.nemotron_nas,

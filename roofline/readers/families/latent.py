@@ -10,19 +10,20 @@ from roofline.readers.families.mixture import after_dense_layers
 
 
 def deepseek_v3(c: Config) -> Description:
-    """DeepSeek-V3 and R1, Kimi-K2, Mistral Small 4, GLM-4.7-Flash."""
+    """DeepSeek-V3 and R1, Kimi-K2, GLM-4.7-Flash."""
     c.expect("hidden_act", "silu")
     return after_dense_layers(c, "latent", {"latent": latent(c)}, _UNSAID_DENSE.get(c.word("model_type", ""), 3))
 
 
-_UNSAID_DENSE = {"mistral4": 0, "glm4_moe_lite": 1}
+_UNSAID_DENSE = {"glm4_moe_lite": 1}
 """Dense layers that the model's own code takes first where the config does not say."""
 
 
 def deepseek_v2(c: Config) -> Description:
-    """DeepSeek-V2: a router without bias."""
+    """DeepSeek-V2 and Mistral Small 4: a router without bias."""
     found = after_dense_layers(c, "latent", {"latent": latent(c)}, 0)
     c.expect("hidden_act", "silu")
+    c.expect("mlp_bias", False)
     c.expect("topk_method", "greedy", "group_limited_greedy")
     found.ffn["experts"].pop("router_bias")
     return found
