@@ -24,7 +24,8 @@ def _network(parents: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     }
 
 
-_EXPERT_PARENTS = tuple(f"{parent}.experts{index}" for parent in (*_NETWORK, "") for index in (".0", ""))
+_EXPERTS = ("experts.0", "experts")
+_EXPERT_PARENTS = (*_in(_NETWORK, *_EXPERTS), *_EXPERTS)
 _SHARED_PARENTS = (
     *(f"{parent}.{name}" for parent in _NETWORK for name in ("shared_expert", "shared_experts", "shared_mlp")),
     *("shared_mlp", "share_expert", "shared_expert"),
@@ -85,6 +86,14 @@ _NAMES: dict[tuple[str, str], tuple[str, ...]] = {
 The first expert stands for all of them.
 """
 
+SIDE_BY_SIDE = "side-by-side"
+"""Name of a feed-forward network whose experts stand beside a dense network of the same layer, called ``mlp``."""
+
+_BESIDE: dict[tuple[str, str], tuple[str, ...]] = {
+    **{("experts", name): found for name, found in _network((*_EXPERTS, "moe.experts.0", "moe.experts")).items()},
+    **{("shared_experts", name): found for name, found in _network(("mlp",)).items()},
+}
+
 _LEADING = re.compile(r"^(?:(?:model|language_model|backbone|transformer|text_model|llm)\.)+")
 
 
@@ -102,5 +111,6 @@ def plain_module(name: str) -> str:
 def modules(tensor: Tensor) -> Iterator[str]:
     """Yield the names that a tensor's module may have, without wrapping parts."""
     inside = "" if tensor.layer is None else f"layers.{tensor.layer}."
-    for name in _NAMES.get((tensor.group, tensor.name), ()):
+    names = _BESIDE.get((tensor.group, tensor.name)) if tensor.ffn == SIDE_BY_SIDE else None
+    for name in names or _NAMES.get((tensor.group, tensor.name), ()):
         yield inside + name

@@ -103,10 +103,13 @@ def _inherit(table: dict[str, Any], path: Path) -> None:
             f"{path}: architecture_of names a model that itself borrows its architecture; name the original"
         )
     shared, own = _table(base, "architecture"), _table(table, "architecture")
-    sources = _table(table, "sources")
-    cited = {shared.get("source"), *_table(shared, "cited").values()} - set(sources)
-    table["sources"] = {k: v for k, v in _table(base, "sources").items() if k in cited} | sources
-    table["architecture"] = shared | own | {"cited": _table(shared, "cited") | _table(own, "cited")}
+    # a source of the original that this model says all of otherwise is not needed any more
+    kept = {k: v for k, v in _table(shared, "cited").items() if k.partition(".")[0] not in own}
+    cited = kept | _table(own, "cited")
+    architecture = shared | own | {"cited": cited}
+    sources, needed = _table(table, "sources"), {architecture.get("source"), *cited.values()}
+    table["sources"] = {k: v for k, v in _table(base, "sources").items() if k in needed} | sources
+    table["architecture"] = architecture
 
 
 def _table(parent: dict[str, Any], key: str) -> dict[str, Any]:

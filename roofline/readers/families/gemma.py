@@ -14,6 +14,7 @@ from roofline.readers.families.description import (
     layer_count,
     layer_types,
 )
+from roofline.readers.modules import SIDE_BY_SIDE
 
 _ACTIVATIONS = ("gelu_pytorch_tanh", "gelu", "gelu_fast")
 
@@ -76,10 +77,9 @@ def gemma4(c: Config) -> Description:
     if c.flag("enable_moe_block", default=False):
         number = c.number("num_experts")
         width = c.number(c.either("moe_intermediate_size", "expert_intermediate_size"))
-        name, ffn = "experts", {"experts": experts(number, c.number("top_k_experts"), width, shared_d_ff=d_ff)}
-        extra.append(
-            {"name": "scales", "group": "router", "each": "experts", "columns": d_model + number, "vector": True}
-        )
+        name = SIDE_BY_SIDE
+        ffn = {name: experts(number, c.number("top_k_experts"), width, shared_d_ff=d_ff)}
+        extra.append({"name": "scales", "group": "router", "each": name, "columns": d_model + number, "vector": True})
         more_norms = 3
         names = [name] * count
     else:
