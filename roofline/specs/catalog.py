@@ -269,7 +269,8 @@ def _plain(key: str) -> bool:
 def _unknown(name: str, key: str, kind: str) -> str:
     builtin = data_folder(FOLDERS[kind])
     proper = {name: name for name in names(kind)} | _index(builtin)
-    close = difflib.get_close_matches(key[:_LONGEST_NAME], proper, n=6, cutoff=0.5)
+    longer = sorted((k for k in proper if key and k.startswith(key)), key=len)
+    close = longer + difflib.get_close_matches(key[:_LONGEST_NAME], proper, n=6, cutoff=0.5)
     close = close or [k for k in proper if key and key in k]
     near = list(dict.fromkeys(proper[k] for k in close))[:3]
     looked = ", ".join([*(str(folder) for folder in user_folders()), "the built-in specs"])
