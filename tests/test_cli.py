@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -126,6 +127,21 @@ def test_lists_name_everything(capsys, what):
     assert names
     assert all(any(line.startswith(name + " ") for line in out.splitlines()) for name in names)
     assert f"{what}\n" in run(capsys, "list")[1]
+
+
+def test_hardware_is_listed_by_vendor_and_by_text(capsys):
+    everything = run(capsys, "list", "hardware")[1].splitlines()
+    headings = [line for above, line in itertools.pairwise(everything) if not above]
+    assert headings == sorted(headings, key=str.lower)
+    assert {"AMD", "Apple", "Intel", "NVIDIA", "SambaNova"} <= set(headings)
+    order = [line.split()[0] for line in everything if line]
+    assert order.index("mi50") < order.index("mi100") < order.index("mi300x")  # numbers as numbers
+    found = json.loads(run(capsys, "list", "hardware", "DGX", "--json")[1])["hardware"]
+    assert {"dgx-h100", "dgx-spark", "dgx-station"} <= {entry["name"] for entry in found}
+    assert all("dgx" in f"{entry['name']} {entry['title']}".lower() for entry in found)
+    code, _, complaint = run(capsys, "list", "models", "nothing-like-it")
+    assert code == 1
+    assert "nothing in models has 'nothing-like-it' in its name" in complaint
 
 
 def test_a_model_is_shown_with_its_counts_and_sources(capsys):

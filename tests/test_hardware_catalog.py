@@ -6,7 +6,7 @@ import pytest
 from printed import Printed
 
 import roofline
-from roofline.specs import DeviceSpec, SystemSpec, load_device, load_hardware, names
+from roofline.specs import load_device, load_hardware, names
 
 PROMISED = """
 h100-sxm h100-pcie h100-nvl h200-sxm b200-sxm b300-sxm gb200 gb300 gh200 a100-sxm-40gb a100-sxm-80gb a100-pcie-80gb l40s
@@ -14,10 +14,10 @@ l4 rtx-pro-6000 rtx-pro-6000-server rtx-pro-6000-max-q rtx-5090 rtx-4090 rtx-309
 mi355x strix-halo m1-max m1-ultra m2-max m2-ultra m3-max m3-max-30c m3-ultra m4-pro m4-max m4-max-32c m5 m5-pro m5-max
 sn40l sn50 groq-lpu wse-3 tpu-v5e tpu-v5p tpu-v6e tpu-v7x gaudi-3 epyc-9005 xeon-6980p grace sn40l-16 gb200-nvl72
 dgx-station
-""".split()
+"""
 
 
-@pytest.mark.parametrize("name", PROMISED)
+@pytest.mark.parametrize("name", PROMISED.split())
 def test_a_promised_name_is_a_file_of_its_own(name):
     assert load_hardware(name).name == name
 
@@ -123,9 +123,16 @@ def test_the_smaller_bins_of_m3_max_and_m4_max_have_less_bandwidth():
 
 
 @pytest.mark.parametrize("name", names("hardware"))
-def test_a_value_that_is_no_plain_reading_says_how_it_came_about(name):
-    """Systems rest on devices; both name their vendor and only known kinds of machine."""
+def test_every_device_states_its_bandwidth_and_vendor(name):
     spec = load_hardware(name)
-    assert spec.vendor
-    assert isinstance(spec, DeviceSpec | SystemSpec)
     assert load_device(spec).main_memory.bandwidth is not None
+    assert spec.vendor == spec.vendor.strip() != ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("rtx-5080", "rtx-5070-ti"), ("rtx-4060-ti", "rtx-4070-laptop"), ("a6000", "a40"), ("mi250", "mi250x")],
+)
+def test_bins_of_a_chip_have_one_rate_a_unit(one, other):
+    rates = [[(c.format, c.flop_per_clock.value) for c in load_hardware(name).compute] for name in (one, other)]
+    assert rates[0] == rates[1]

@@ -177,7 +177,7 @@ class SystemSpec(Spec):
     devices_per_node: Count | None = None
     """Devices that share a host; all of them when absent."""
     links: tuple[Link, ...] = ()
-    """In place of the device's own: ``peers`` lead to devices of the same node or link domain, ``network`` to others."""
+    """In place of the device's own: ``peers`` lead to devices of the same node or domain, ``network`` to others."""
     host: Host | None = None
     """Of one node. Not used in a bound: offloading is not modelled."""
     power: Watts | None = None
