@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from roofline import units
 from roofline.formats import cache_format
 from roofline.llama_cpp_mixes import SOURCE as MIXES_SOURCE
-from roofline.machine import Machine, links_to_peers
+from roofline.machine import Machine
 from roofline.recipes import MLX_SOURCE, StoredWeights
 from roofline.results import Citation, Memory
 from roofline.specs import DeviceSpec, EngineSpec, SystemSpec
@@ -37,6 +37,7 @@ def setting_assumptions(
         yield f"{m.devices} devices are one pool: bandwidth, compute and capacity add up, exchange is free"
     yield from _tiers(m)
     yield from _unknowns(m, request.tensor_parallel, model.widths)
+    yield from _nodes(request, m)
     yield from _engine(request.engine, cache)
     yield from request.model.notes
 
@@ -95,6 +96,21 @@ def _unknowns(m: Machine, tensor_parallel: int, widths: tuple[int, ...]) -> Iter
         yield f"the bandwidth between {device.name} devices is unknown: it bounds nothing"
 
 
+def _nodes(request: Request, m: Machine) -> Iterator[str]:
+    hardware = request.hardware
+    if not isinstance(hardware, SystemSpec):
+        return
+    if m.node_devices and request.tensor_parallel > m.node_devices:
+        if m.network_bytes_per_s:
+            rate = units.text(m.network_bytes_per_s, "B/s", 4)
+            yield f"{m.node_devices} devices are a node; what must leave it goes over {rate} a device, in one direction"
+        else:
+            yield f"the bandwidth between nodes of {m.node_devices} devices is unknown: it bounds nothing"
+    if hardware.host and hardware.host.memory:
+        capacity = hardware.host.memory.capacity.value
+        yield f"memory of the host ({capacity} a node) holds nothing: offloading is not modelled"
+
+
 def workload_assumptions(work: Workload, memory: Memory, decode: PassTimes, devices: int) -> Iterator[str]:
     """Yield what holds for one workload."""
     yield (
@@ -138,9 +154,10 @@ def citations(
     for peak in {p.format: p for bits in model.widths if (p := m.peak(bits))}.values():
         yield _cite(m.device, f"{peak.format} peak of {m.device.name}, {peak.peak.value}", peak.peak.source)
     if request.tensor_parallel > 1:
-        for link in links_to_peers(m.device):
+        owner = system if system and system.links else m.device
+        for link in m.links:
             if link.bandwidth:
-                yield _cite(m.device, f"{link.name} of {m.device.name}, {link.bandwidth.value}", link.bandwidth.source)
+                yield _cite(owner, f"{link.name} of {owner.name}, {link.bandwidth.value}", link.bandwidth.source)
     if engine and engine.overhead:
         yield _cite(engine, f"memory overhead of {engine.name}, {engine.overhead.value}", engine.overhead.source)
 

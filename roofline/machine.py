@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from roofline import ops
 from roofline._remember import remember
 from roofline._xp import Num
 from roofline.operations import Shares
-from roofline.specs.hardware import Compute, DeviceSpec, Link, Memory
+from roofline.specs.hardware import Compute, DeviceSpec, Link, Memory, SystemSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +27,10 @@ class Machine:
     kept_bytes : on-chip memory whose bandwidth is unknown, which may keep data from pass to pass. [byte]
     capacity_bytes : main memory that programs can use. [byte]
     physical_bytes : main memory in full. [byte]
-    link_bytes_per_s : one direction between devices, of one device; None if unknown. [byte/s]
+    links : links from a device to others like it: of the system, if it says so, else of the device.
+    link_bytes_per_s : one direction over all those links, of one device; None if unknown. [byte/s]
+    network_bytes_per_s : the same over those alone that leave a node; None if unknown. [byte/s]
+    node_devices : devices that reach each other without leaving a node; None if unknown. [1]
     """
 
     device: DeviceSpec
@@ -37,7 +41,10 @@ class Machine:
     kept_bytes: float
     capacity_bytes: float
     physical_bytes: float
+    links: tuple[Link, ...]
     link_bytes_per_s: float | None
+    network_bytes_per_s: float | None
+    node_devices: int | None
 
     def peak(self, bits: int) -> Compute | None:
         """Return the fastest number format of the device that is at least ``bits`` wide, or None."""
@@ -73,19 +80,21 @@ class Machine:
 
 
 @remember
-def machine(device: DeviceSpec, devices: int) -> Machine:
+def machine(device: DeviceSpec, devices: int, system: SystemSpec | None = None) -> Machine:
     """Return ``devices`` devices as one machine.
 
     Parameters
     ----------
     device : one device.
     devices : how many. [1]
+    system : what they are part of, which may say how they are linked.
 
     Returns
     -------
     Machine
     """
     main = device.main_memory
+    links = links_to_peers(device, system)
     on_chip = [
         (tier.bandwidth.si, tier.capacity.si) for tier in device.memory if tier.role == "on-chip" and tier.bandwidth
     ]
@@ -101,7 +110,10 @@ def machine(device: DeviceSpec, devices: int) -> Machine:
         kept_bytes=kept * devices,
         capacity_bytes=usable(main) * devices,
         physical_bytes=main.capacity.si * devices,
-        link_bytes_per_s=_to_peers(device),
+        links=links,
+        link_bytes_per_s=_together(links),
+        network_bytes_per_s=_together([link for link in links if link.to == "network"]),
+        node_devices=_node_devices(system, links),
     )
 
 
@@ -110,12 +122,21 @@ def usable(memory: Memory) -> float:
     return (memory.usable or memory.capacity).si
 
 
-def links_to_peers(device: DeviceSpec) -> tuple[Link, ...]:
-    """Return the links of a device that lead to others like it."""
-    return tuple(link for link in device.links if link.to in {"peers", "network"})
+def links_to_peers(device: DeviceSpec, system: SystemSpec | None = None) -> tuple[Link, ...]:
+    """Return the links of a device that lead to others like it; those that a system states stand in their place."""
+    stated = system.links if system and system.links else device.links
+    return tuple(link for link in stated if link.to in {"peers", "network"})
 
 
-def _to_peers(device: DeviceSpec) -> float | None:
-    """Return the bandwidth over all links of a device to its peers; None where one is unknown or none exists."""
-    rates = [link.bandwidth.si if link.bandwidth else None for link in links_to_peers(device)]
+def _together(links: Sequence[Link]) -> float | None:
+    """Return the bandwidth over all the links; None where one is unknown or none exists."""
+    rates = [link.bandwidth.si if link.bandwidth else None for link in links]
     return None if not rates or None in rates else sum(rate for rate in rates if rate)
+
+
+def _node_devices(system: SystemSpec | None, links: Sequence[Link]) -> int | None:
+    """Return the devices of one node, or of the larger domain that a link makes of several."""
+    if system is None:
+        return None
+    reaches = [link.reach for link in links if link.to == "peers" and link.reach]
+    return max([system.devices // system.nodes, *reaches])

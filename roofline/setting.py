@@ -65,7 +65,7 @@ def setting(request: Request) -> Setting:
     _check_file_size(checkpoint, request.weights_bytes)
     check_tensor_parallel(model.name, model.architecture, request.tensor_parallel)
     built = transformer(model, checkpoint.name, cache, request.weights_bytes)
-    m = machine(device, devices)
+    m = machine(device, devices, system)
     peaks = {peak.format: peak for bits in built.widths if (peak := m.peak(bits))}
     roofs = sorted((Roof(p.format, p.peak.si * devices) for p in peaks.values()), key=lambda r: -r.flop_per_s)
     return Setting(

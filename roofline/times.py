@@ -121,14 +121,19 @@ def pass_times(model: Transformer, m: Machine, p: Pass, tensor_parallel: int = 1
 def _link_seconds(model: Transformer, m: Machine, p: Pass, tensor_parallel: int) -> Num:
     if tensor_parallel == 1 or m.link_bytes_per_s is None:
         return 0.0
-    sent = ops.exchanged_bytes(
-        tokens=p.tokens,
-        d_model=model.d_model,
-        blocks=BLOCKS_PER_LAYER * (model.layers - 1),  # of the last layer, prefill needs little
-        devices=tensor_parallel,
-        element_bytes=EXCHANGED_BYTES_PER_ELEMENT,
-    )
-    return ops.stream_seconds(moved_bytes=sent, bytes_per_s=m.link_bytes_per_s)
+    work = {
+        "tokens": p.tokens,
+        "d_model": model.d_model,
+        "blocks": BLOCKS_PER_LAYER * (model.layers - 1),  # of the last layer, prefill needs little
+        "devices": tensor_parallel,
+        "element_bytes": EXCHANGED_BYTES_PER_ELEMENT,
+    }
+    seconds = ops.stream_seconds(moved_bytes=ops.exchanged_bytes(**work), bytes_per_s=m.link_bytes_per_s)
+    if m.network_bytes_per_s is None or m.node_devices is None:
+        return seconds
+    crossing = ops.crossing_bytes(node_devices=m.node_devices, **work)
+    network = m.network_bytes_per_s * tensor_parallel
+    return maximum(seconds, ops.stream_seconds(moved_bytes=crossing, bytes_per_s=network))
 
 
 def bound(memory: float, compute: float, link: float = 0.0) -> str:

@@ -40,6 +40,7 @@ DOMAINS = {
     "top_k": st.integers(min_value=1, max_value=64).map(float),
     "experts": st.integers(min_value=64, max_value=1024).map(float),
     "blocks": counts,
+    "node_devices": st.integers(1, 128),
     "devices": counts,
     "state_reads": st.sampled_from([0.0, 1.0]),
     "element_bytes": st.sampled_from([0.5, 1.0, 2.0, 4.0]),

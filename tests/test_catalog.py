@@ -34,7 +34,7 @@ def test_an_unknown_name_lists_neighbours_and_where_it_looked():
         match=r"no hardware is named 'dgx-sprak' \(looked in the built-in specs\); did you mean dgx-spark",
     ):
         load_hardware("dgx-sprak")
-    with pytest.raises(UnknownNameError, match=r"did you mean h100-sxm or"):
+    with pytest.raises(UnknownNameError, match=r"did you mean h100-\w+ or h100-\w+ or h100-\w+\?"):
         load_hardware("h100")
     with pytest.raises(UnknownNameError, match="is no model: a name, a path or a spec object is wanted"):
         load_model(3)

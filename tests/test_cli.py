@@ -71,7 +71,7 @@ def test_every_option_of_predict_reaches_the_prediction(capsys):
     ("arguments", "code", "message"),
     [
         (["predict", "foo", "dgx-spark"], 1, "no model is named 'foo'"),
-        (["predict", "minimax-m2.7", "h100"], 1, "did you mean h100-sxm"),
+        (["predict", "minimax-m2.7", "h100"], 1, "or h100-sxm"),
         (["predict", "minimax-m2.7", "dgx-spark", "--weights", "iq9"], 1, "has no weight recipe 'iq9'"),
         (["predict", "minimax-m2.7", "dgx-spark", "--kv", "q6_k"], 1, "is not a format for a KV cache"),
         (["predict", "minimax-m2.7", "dgx-spark", "--engine", "x"], 1, "no engine is named 'x'"),

@@ -210,6 +210,22 @@ def _small(architecture="llama", **metadata):
     return model
 
 
+@pytest.mark.parametrize("architecture", sorted(KNOWN - {FAMILIES[name][0]().architecture for name in FAMILIES}))
+def test_other_architectures_are_read_as_plain_ones(architecture, tmp_path):
+    """Those without a model above have layers of the plain kind: attention, and a dense network or experts."""
+    dense = read_gguf(_write(tmp_path, _small(architecture)))
+    assert (
+        parameters(dense.architecture).total
+        == 2 * 256 * 512 + 2 * (2 * 256 + 256 * 512 + 256 * 256 + 3 * 256 * 512) + 256
+    )
+    mixed = _without(_small(architecture), *(f"blk.1.ffn_{name}.weight" for name in ("gate", "up", "down")))
+    moe(mixed, 8, 2, 256)
+    mixed.layer = 1
+    mixed.experts(8, 256, shared=256, bias="exp_probs_b.bias")
+    spec = read_gguf(_write(tmp_path, mixed))
+    assert parameters(spec.architecture).by_group["experts"] == 8 * 3 * 256 * 256
+
+
 def _without(model, *names):
     model.tensors = [tensor for tensor in model.tensors if tensor[0] not in names]
     return model
@@ -288,6 +304,12 @@ REFUSED = {
     ),
     "no embedding": (lambda: _without(_small(), "token_embd.weight"), "no tensor token_embd.weight"),
     "no final norm": (lambda: _without(_small(), "output_norm.weight"), r"no tensor for the norms \(final\)"),
+    "a fused tensor of another size": (
+        lambda: _with(
+            _without(_small(), *(f"blk.0.attn_{name}.weight" for name in "qkv")), "blk.0.attn_qkv.weight", 256, 500
+        ),
+        "'blk.0.attn_qkv.weight' has 128000 elements, but its parts have 131072",
+    ),
     "no output projection": (
         lambda: _without(_small(), "blk.0.attn_output.weight"),
         r"no tensor for the attention \(output\) of layer 0",
@@ -334,6 +356,27 @@ def test_what_does_not_fit_together_is_refused_with_a_reason(make, says, tmp_pat
     with pytest.raises(ModelFileError, match=says) as caught:
         read_gguf(path)
     assert "\n" not in str(caught.value)
+
+
+def test_experts_of_another_width_than_stated_are_refused(tmp_path):
+    model = FAMILIES["qwen3moe"][0]()
+    moe(model, 128, 8, 769)
+    with pytest.raises(ModelFileError, match="experts of width 768, but expert_feed_forward_length is 769"):
+        read_gguf(_write(tmp_path, model))
+
+
+def test_a_matrix_the_other_way_round_is_refused_where_its_size_shows_it(tmp_path):
+    """Rows of 100 elements take four blocks of 32 each; 100 rows of 256 elements fewer."""
+    model = Model("llama", 100, 1, 64)
+    heads(model, 4, 4, 64)
+    model.layer = 0
+    model.norms()
+    model.attention(4, 4, 64)
+    model.dense(64)
+    assert read_gguf(_write(tmp_path, model))
+    _with(_without(model, "blk.0.attn_q.weight"), "blk.0.attn_q.weight", 256, 100, kind="q8_0")
+    with pytest.raises(ModelFileError, match="rows are packed in another way"):
+        read_gguf(_write(tmp_path, model))
 
 
 def test_more_experts_used_than_there_are_is_refused(tmp_path):

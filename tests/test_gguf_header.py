@@ -70,9 +70,9 @@ def test_a_file_of_a_hundred_gigabytes_takes_little_time_and_memory(tmp_path):
     )
     assert path.stat().st_size > 100e9
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
     assert read_gguf_header(path).tensor_bytes == (1 << 20) * 180_000 // 32 * 18
-    assert time.monotonic() - started < 5  # a tenth of a second on an idle machine; tracing doubles it
+    assert time.process_time() - started < 5  # a tenth of a second where nothing traces it
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4e6
@@ -239,10 +239,10 @@ def test_a_large_hostile_header_takes_bounded_time_and_memory(keys, tensors, tai
     path.write_bytes(header(keys, tensors))
     os.truncate(path, path.stat().st_size + tail)
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ModelFileError, match=says):
         read_gguf_header(path)
-    assert time.monotonic() - started < 10  # about a second untraced
+    assert time.process_time() - started < 10  # about a second untraced
     assert tracemalloc.get_traced_memory()[1] < 60e6
     tracemalloc.stop()
 
@@ -252,9 +252,9 @@ def test_many_tensors_are_read_in_time(tmp_path):
     path = tmp_path / "a.gguf"
     path.write_bytes(header(tensors=[tensor(f"blk.{i}", (8,), F32, 32 * i) for i in range(count)]))
     os.truncate(path, path.stat().st_size + 32 * (count + 1))
-    started = time.monotonic()
+    started = time.process_time()
     assert len(read_gguf_header(path).tensors) == count
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path, monkeypatch):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_cli import run
 from test_specs import DEVICE, MODEL
 
-from roofline.lint import lint
+from roofline.lint import lint, outliers
 from roofline.lint.hardware import pci_express
-from roofline.specs import load_model
+from roofline.specs import load_hardware, load_model
 from roofline.specs.catalog import find
 from roofline.tensors import parameters
 
@@ -111,6 +111,39 @@ def test_a_trap_of_a_data_sheet_is_a_warning(tmp_path, old, new, key, text):
     assert old in FULL
     warnings = [finding for finding in found(tmp_path, FULL.replace(old, new, 1)) if finding[0] == "warning"]
     assert [finding for finding in warnings if finding[1] == key and text in finding[2]], warnings
+
+
+def test_a_link_that_says_how_directions_were_counted_is_not_asked_again(tmp_path):
+    link = 'value = "450 GB/s", source = "sheet", printed = "900 GB/s bidirectional", note = "halved"'
+    assert link in FULL
+    said = 'value = "900 GB/s", source = "sheet", note = "in one direction"'
+    assert loud(found(tmp_path, FULL.replace(link, said))) == []
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "text"),
+    [
+        ("49 TB/s", "bandwidth is 49.0 TB/s, 10.2 x the most of any built-in gpu (h200-sxm, 4.80 TB/s)"),
+        ("47 TB/s", None),
+        ("101 GB/s", None),
+        ("100 GB/s", "bandwidth is 100 GB/s, 10.1 x below the least of any built-in gpu (rtx-4090, 1.01 TB/s)"),
+    ],
+)
+def test_an_outlier_is_ten_times_outside_the_range_of_all_others(tmp_path, monkeypatch, bandwidth, text):
+    path = tmp_path / "box.toml"
+    path.write_text(GOOD.replace("2 TB/s", bandwidth))
+    peers = tuple(load_hardware(name) for name in ("h100-sxm", "rtx-4090", "h200-sxm", path))
+    monkeypatch.setattr(outliers, "builtin_devices", lambda: peers)
+    texts = [finding.text for finding in lint(path).findings if finding.text.startswith("bandwidth is")]
+    assert [found.partition(": check")[0] for found in texts] == ([text] if text else [])
+
+
+def test_a_device_alone_of_its_kind_is_compared_with_all_and_given_more_room(tmp_path, monkeypatch):
+    peers = tuple(load_hardware(name) for name in ("h100-sxm", "rtx-4090"))
+    monkeypatch.setattr(outliers, "builtin_devices", lambda: peers)
+    text = GOOD.replace('kind = "gpu"', 'kind = "dataflow"')
+    assert not [f for f in found(tmp_path, text.replace("2 TB/s", "300 TB/s")) if "bandwidth is" in f[2]]
+    assert "the most of any built-in device" in str(found(tmp_path, text.replace("2 TB/s", "400 TB/s")))
 
 
 def test_a_measurement_above_the_peak_is_a_warning(tmp_path):
@@ -275,6 +308,7 @@ def test_a_published_count_may_be_rounded(tmp_path):
     count = parameters(load_model("llama-3.1-8b").architecture).total
     assert real(tmp_path, "llama-3.1-8b", f"{count:_}", "8_030_000_000") == []
     assert real(tmp_path, "llama-3.1-8b", f"{count:_}", "8_040_000_000")
+    assert real(tmp_path, "llama-3.1-8b", f"{count:_}", "8_030_261_250")
 
 
 # --- the command

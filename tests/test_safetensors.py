@@ -166,10 +166,10 @@ def test_a_large_hostile_header_takes_bounded_time_and_memory(piece, tmp_path):
     text = b'{"a": [' + piece * (safetensors.MOST_HEADER_BYTES // len(piece) - 10) + b"1]}"
     path = write(tmp_path / "a.safetensors", text)
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ModelFileError, match="more than 4194304 values"):
         read_headers(path)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert tracemalloc.get_traced_memory()[1] < 4 * safetensors.MOST_HEADER_BYTES
     tracemalloc.stop()
 

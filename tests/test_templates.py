@@ -55,7 +55,7 @@ def filled(kind, text):
 
 def uncommented(text):
     """Return a template with every key that it offers in use."""
-    return re.sub(r"(?m)^#(?=[\[\"a-z])", "", text)
+    return re.sub(r"(?m)^#(?=[\[\]{\"a-z])", "", text)
 
 
 @pytest.mark.parametrize("kind", KINDS)

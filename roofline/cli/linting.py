@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roofline.cli import output
 from roofline.errors import SpecError
-from roofline.lint import Report, lint
+
+if TYPE_CHECKING:
+    from roofline.lint import Report
 
 LEVELS = ("error", "warning", "note")
 
@@ -36,6 +38,8 @@ def run(options: argparse.Namespace) -> bool:
     SpecError
         A file cannot be used.
     """
+    from roofline.lint import lint  # only this verb waits for it
+
     reports = [lint(path) for path in _files(options.files)]
     total = {f"{level}s": sum(report.count(level) for report in reports) for level in LEVELS}
     if options.json:

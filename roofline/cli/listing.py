@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import Any
 
 from roofline import llama_cpp_mixes, measurements, units
 from roofline.cli import output
+from roofline.errors import UnknownNameError
 from roofline.formats import FORMATS
 from roofline.machine import usable
-from roofline.specs import load_device, load_engine, load_hardware, load_model, names
+from roofline.specs import HardwareSpec, load_device, load_engine, load_hardware, load_model, names
 from roofline.tensors import parameters
 
 
@@ -24,6 +26,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "what", metavar="WHAT", nargs="?", choices=sorted(LISTS), help=f"{', '.join(LISTS)}; default: all"
     )
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="only what has this text in its name or title")
     parser.add_argument("--json", action="store_true", help="as JSON, in SI units")
     parser.set_defaults(run=run)
 
@@ -31,7 +34,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> bool:
     """Print one list, or all."""
     wanted = [options.what] if options.what else list(LISTS)
-    found = {what: LISTS[what]() for what in wanted}
+    found = {what: _like(options.text, what, LISTS[what]()) for what in wanted}
     if options.json:
         output.write_json(found)
     else:
@@ -40,11 +43,27 @@ def run(options: argparse.Namespace) -> bool:
     return True
 
 
+def _like(text: str | None, what: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that have ``text`` in their name or title; all without one."""
+    if text is None:
+        return rows
+    found = [row for row in rows if text.lower() in f"{row['name']} {row.get('title', '')}".lower()]
+    if not found:
+        raise UnknownNameError(f"nothing in {what} has {text!r:.80} in its name; 'roofline list {what}' has all")
+    return found
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
-    # of a title and an author, people need one: a name says what the title does
-    columns = [name for name in rows[0] if not (name == "title" and "author" in rows[0])]
-    right = [i for i, name in enumerate(columns) if isinstance(rows[0][name], int | float)]
-    texts = [[_text(name, row[name]) for name in columns] for row in rows]
+    maker = next((key for key in ("vendor", "author") if key in rows[0]), "")
+    # a model's title says no more than its name
+    columns = [name for name in rows[0] if name not in ({maker, "title"} if maker == "author" else {maker})]
+    right = [i for i, name in enumerate(columns) if any(isinstance(row[name], int | float) for row in rows)]
+    texts, heading = [], None
+    for row in rows:
+        if row.get(maker) != heading:
+            heading = row[maker]
+            texts += [[""] * len(columns), [heading] + [""] * (len(columns) - 1)]
+        texts.append([_text(name, row[name]) for name in columns])
     return output.table([_TITLES.get(name, name.replace("_", " ")) for name in columns], texts, right)
 
 
@@ -89,23 +108,29 @@ def _models() -> list[dict[str, Any]]:
     return found
 
 
+def _by_vendor(spec: HardwareSpec) -> tuple[Any, ...]:
+    """Sort by vendor, then by name with the numbers in it as numbers."""
+    parts = re.split(r"(\d+)", spec.name)
+    return spec.vendor.lower(), [(int(part) if part.isdigit() else 0, part) for part in parts]
+
+
 def _hardware() -> list[dict[str, Any]]:
     found = []
-    for name in names("hardware"):
-        spec = load_hardware(name)
+    for spec in sorted(map(load_hardware, names("hardware")), key=_by_vendor):
         device = load_device(spec)
         main = device.main_memory
         best = max(device.compute, key=lambda c: c.peak.si, default=None)
         found.append(
             {
-                "name": name,
+                "name": spec.name,
+                "vendor": spec.vendor,
                 "devices": spec.devices,
                 "memory_bytes": usable(main) * spec.devices,
                 "bytes_per_s": main.bandwidth.si * spec.devices if main.bandwidth else None,
                 "fastest_peak": f"{best.format} {units.text(best.peak.si * spec.devices, 'FLOP/s', 4)}"
                 if best
                 else None,
-                "title": spec.title,
+                "title": spec.title.removeprefix(f"{spec.vendor} "),
             }
         )
     return found

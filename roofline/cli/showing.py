@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import itertools
 import textwrap
 from collections.abc import Iterator
@@ -16,11 +15,12 @@ from roofline.cli import model_page, output
 from roofline.cli.model_page import CACHES, bits, growth
 from roofline.errors import SpecError, UnknownNameError
 from roofline.formatting import WIDTH
+from roofline.loading import load_model
 from roofline.recipes import stored
-from roofline.specs import EngineSpec, ModelSpec, SystemSpec, load_engine, load_hardware, load_model, names
+from roofline.specs import EngineSpec, ModelSpec, SystemSpec, load_engine, load_hardware, names
 from roofline.specs.catalog import is_path
 from roofline.specs.provenance import Quantity, Sourced, Spec
-from roofline.specs.search import kind_of
+from roofline.specs.search import kind_of, neighbours
 from roofline.specs.toml_file import read_toml
 from roofline.tensors import parameters
 from roofline.transformer import transformer
@@ -68,13 +68,13 @@ def load(name: str) -> Any:
         except UnknownNameError:
             continue
     known = sorted({known for kind in LOADERS for known in names(kind)})
-    near = difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.5)
+    near = neighbours(name.lower(), known)[:4]
     hint = f"did you mean {' or '.join(near)}?" if near else "'roofline list' names them all."
     raise UnknownNameError(f"no model, hardware or engine is named {name!r}; {hint}")
 
 
 def _load_path(path: str) -> Any:
-    """Return the spec in a file, of the kind that its keys say; only models come in other formats than TOML."""
+    """Return the spec in a file, of the kind that its keys say; only models come in other files than TOML."""
     if Path(path).suffix != ".toml":
         return load_model(path)
     try:

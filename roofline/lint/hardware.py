@@ -219,7 +219,7 @@ def _link(spec: DeviceSpec, link: Link) -> Iterator[Finding]:
     if _repeats_what_is_printed(rate, r"duplex|bidirectional|bi-directional|both|total|aggregate"):
         yield warning(key, f"{rate.value!r} is what the source prints for both directions; one direction is wanted")
         return
-    for limit, whose in _known_rates(spec, link):
+    for limit, whose in () if _says_the_direction(rate) else _known_rates(spec, link):
         for factor, trap in (
             (2, "the sum of both directions? One direction is wanted"),
             (8, "in bits? Bytes are wanted"),
@@ -234,6 +234,11 @@ def _link(spec: DeviceSpec, link: Link) -> Iterator[Finding]:
         yield warning(
             key, f"{rate.value!r}, but {link.name} carries at most {units.text(most, 'B/s')} in one direction"
         )
+
+
+def _says_the_direction(rate: Quantity) -> bool:
+    """Whether the file says how directions were counted: then the trap was seen."""
+    return "direction" in " ".join(filter(None, (rate.note, rate.formula, rate.conditions)))
 
 
 def _known_rates(spec: DeviceSpec, link: Link) -> Iterator[tuple[float, str]]:

@@ -15,7 +15,7 @@ from roofline.ops.attention import (
     tokens_in_chunk,
     tokens_in_window,
 )
-from roofline.ops.collectives import exchanged_bytes
+from roofline.ops.collectives import crossing_bytes, exchanged_bytes
 from roofline.ops.cost import Cost
 from roofline.ops.experts import distinct_experts, routed_experts
 from roofline.ops.matrix import matrix
@@ -31,6 +31,7 @@ __all__ = [
     "attention",
     "compressed_pairs",
     "compute_seconds",
+    "crossing_bytes",
     "distinct_experts",
     "entries_of",
     "exchanged_bytes",

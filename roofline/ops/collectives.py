@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roofline._xp import Num
+from roofline._xp import Num, floor
 
 
 def exchanged_bytes(*, tokens: Num, d_model: Num, blocks: Num, devices: Num, element_bytes: Num) -> Num:
@@ -35,3 +35,44 @@ def exchanged_bytes(*, tokens: Num, d_model: Num, blocks: Num, devices: Num, ele
     131072.0
     """
     return blocks * tokens * d_model * element_bytes * (devices**-0.5 - 1 / devices)
+
+
+def crossing_bytes(
+    *, tokens: Num, d_model: Num, blocks: Num, devices: Num, node_devices: Num, element_bytes: Num
+) -> Num:
+    r"""Bytes that all nodes together must send to each other when every matrix is spread over devices of several.
+
+    .. math:: V = \frac{n\,T\,d\,b}{2}
+        \Big(\Big\lfloor \frac{k}{N} \Big\rfloor \sqrt{\frac{N}{k}} + \sqrt{\frac{k \bmod N}{k}} - 1\Big)
+
+    Parameters
+    ----------
+    tokens : tokens in the pass, T. [token]
+    d_model : width of the residual stream, d. [element]
+    blocks : blocks between vectors of that width, two a layer (attention and feed-forward network), n. [1]
+    devices : devices that share every matrix, k. [1]
+    node_devices : devices of one node, N. [1]
+    element_bytes : size of one element sent, b. [byte]
+
+    Returns
+    -------
+    Num
+        Bytes in one direction, of all nodes together; none where one node is enough.
+
+    Notes
+    -----
+    By counting, as in :func:`exchanged_bytes` with a node in place of a device: a node with the share s of a matrix
+    sends or receives at least d (sqrt(s) - s). The sum over nodes is smallest when as few as possible are used, each in
+    full, since the square root is concave. A byte may count where it is sent and where it is received, hence the half.
+
+    Examples
+    --------
+    >>> round(crossing_bytes(tokens=1, d_model=4096, blocks=64, devices=16, node_devices=8, element_bytes=2))
+    108584
+    >>> crossing_bytes(tokens=1, d_model=4096, blocks=64, devices=8, node_devices=8, element_bytes=2)
+    0.0
+    """
+    full = floor(devices / node_devices)
+    node, rest = node_devices / devices, (devices - full * node_devices) / devices
+    spread = full * (node**0.5 - node) + rest**0.5 - rest
+    return blocks * tokens * d_model * element_bytes * spread / 2

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from roofline.formats import FORMATS
 from roofline.readers.gguf_architecture import read_architecture
-from roofline.readers.gguf_header import GgufHeader, TensorInfo, fail, read_gguf_header
+from roofline.readers.gguf_header import GgufHeader, TensorInfo, read_gguf_header
 from roofline.readers.gguf_metadata import Facts
 from roofline.readers.gguf_tensors import SortedTensors, layer_parts, model_part, sort_tensors
+from roofline.readers.regular_file import fail
 from roofline.recipes import stored
 from roofline.specs.model import Architecture, ModelSpec
 from roofline.tensors import Tensor, tensors

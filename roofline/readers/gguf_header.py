@@ -16,23 +16,15 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple
 
 from roofline.errors import ModelFileError
 from roofline.formats import FORMATS
+from roofline.readers.bounded_reader import BoundedReader
 from roofline.readers.regular_file import opened, regular_size, shown
-
-MOST_HEADER_BYTES = 1 << 28
-"""No header is longer; that of a model with 200,000 tokens takes 16 MB. [byte]"""
-
-MOST_KEPT_BYTES = 1 << 23
-"""Names and values that are kept: tokens and templates are not. [byte]"""
 
 MOST_TENSORS = 1 << 17
 MOST_KEYS = 1 << 16
-MOST_STRINGS = 1 << 22
-"""Strings in all arrays: tokens and merges."""
-
 LONGEST_NAME = 1 << 9
 LONGEST_VALUE = 1 << 12
 """Longer texts (templates of a chat) are skipped. [byte]"""
@@ -42,8 +34,6 @@ LONGEST_ARRAY = 10_000
 
 _ALIGNMENT = 32
 _MOST_DIMENSIONS = 4
-_WINDOW = 1 << 18
-
 _SHARD = re.compile(r"(?P<stem>.*)-(?P<number>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf", re.DOTALL)
 
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
@@ -196,95 +186,6 @@ def _check_distinct(path: Path, tensors: tuple[TensorInfo, ...]) -> None:
         seen.add(tensor.name)
 
 
-def fail(path: Path, what: str) -> NoReturn:
-    """Refuse the file at ``path``."""
-    raise ModelFileError(f"{shown(path)}: {what}")
-
-
-class _Reader:
-    """Reads a header front to back through a small window, and never beyond the file or the most that a header has."""
-
-    def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
-        self.file, self.path, self.size = file, path, size
-        self.window = b""
-        self.start = 0  # of the window, in the file
-        self.at = 0  # next byte, in the window
-        self.kept = 0
-        self.strings = 0
-
-    @property
-    def position(self) -> int:
-        return self.start + self.at
-
-    def fail(self, what: str) -> NoReturn:
-        fail(self.path, what)
-
-    def check(self, length: int, what: str) -> None:
-        """Refuse a length that the file does not have, before anything is read."""
-        end = self.position + length
-        if end > self.size:
-            self.fail(
-                f"the header says that {what} takes {length} bytes from byte {self.position} on, "
-                f"but the file ends at {self.size}: it is cut off or no GGUF file"
-            )
-        if end > MOST_HEADER_BYTES:
-            self.fail(f"{what} ends at byte {end}, but no header is longer than {MOST_HEADER_BYTES} bytes")
-
-    def take(self, length: int, what: str) -> bytes:
-        if self.at + length > len(self.window):
-            self.check(length, what)
-            self.start, self.at = self.position, 0
-            self.file.seek(self.start)
-            self.window = self.file.read(max(length, _WINDOW))
-            if len(self.window) < length:
-                self.fail(f"the file became shorter while it was read: {what} is cut off")
-        found = self.window[self.at : self.at + length]
-        self.at += length
-        return found
-
-    def skip(self, length: int, what: str) -> None:
-        self.check(length, what)
-        self.at += length  # beyond the window: the next take moves it
-
-    def number(self, letter: str, what: str) -> int | float:
-        return struct.unpack("<" + letter, self.take(struct.calcsize("<" + letter), what))[0]
-
-    def count(self, letter: str, what: str) -> int:
-        return int(self.number(letter, what))
-
-    def text(self, longest: int, what: str) -> str:
-        length = self.count("Q", what)
-        if length > longest:
-            self.fail(f"{what} has {length} bytes, but at most {longest} are believable")
-        self.keep(length)
-        data = self.take(length, what)
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            self.fail(f"{what} is {data!r:.100}, which is not UTF-8")
-
-    def keep(self, length: int) -> None:
-        self.kept += length
-        if self.kept > MOST_KEPT_BYTES:
-            self.fail(f"names and values take more than {MOST_KEPT_BYTES} bytes, tokens aside; no model has so many")
-
-    def skip_strings(self, count: int, what: str) -> None:
-        """Skip an array of strings: the loop that takes the time, so it looks at the window directly."""
-        self.strings += count
-        if self.strings > MOST_STRINGS:
-            self.fail(f"{what} has {count} strings, but no tokenizer has more than {MOST_STRINGS}")
-        length_of = struct.Struct("<Q").unpack_from
-        for _ in range(count):
-            if self.at + 8 > len(self.window):
-                length = self.count("Q", what)
-            else:
-                length = length_of(self.window, self.at)[0]
-                self.at += 8
-            if self.at + length > len(self.window):
-                self.check(length, what)
-            self.at += length
-
-
 def _read_one(path: Path) -> GgufHeader:
     size = regular_size(path)
     try:
@@ -308,7 +209,7 @@ def parse_header(file: BinaryIO, path: Path, size: int) -> GgufHeader:
     ModelFileError
         It does not follow the format.
     """
-    reader = _Reader(file, path, size)
+    reader = BoundedReader(file, path, size)
     if reader.size == 0:
         reader.fail("the file is empty")
     magic = reader.take(min(4, reader.size), "the magic number")
@@ -335,7 +236,7 @@ def parse_header(file: BinaryIO, path: Path, size: int) -> GgufHeader:
     return GgufHeader((reader.path,), version, metadata, tensors)
 
 
-def _metadata(reader: _Reader, count: int) -> dict[str, Value]:
+def _metadata(reader: BoundedReader, count: int) -> dict[str, Value]:
     found: dict[str, Value] = {}
     seen: set[str] = set()
     for index in range(count):
@@ -349,15 +250,10 @@ def _metadata(reader: _Reader, count: int) -> dict[str, Value]:
     return found
 
 
-def _value(reader: _Reader, kind: int, what: str) -> Value | None:
+def _value(reader: BoundedReader, kind: int, what: str) -> Value | None:
     """Read a value; what is too long to be of interest is skipped, and None."""
     if kind == _STRING:
-        length = reader.count("Q", what)
-        if length > LONGEST_VALUE:
-            reader.skip(length, what)
-            return None
-        reader.at -= 8
-        return reader.text(LONGEST_VALUE, what)
+        return reader.short_text(LONGEST_VALUE, what)
     if kind == _ARRAY:
         return _array(reader, what)
     if kind not in _NUMBERS:
@@ -366,13 +262,13 @@ def _value(reader: _Reader, kind: int, what: str) -> Value | None:
     return _boolean(reader, value, what) if kind == _BOOL else value
 
 
-def _boolean(reader: _Reader, value: float, what: str) -> bool:
+def _boolean(reader: BoundedReader, value: float, what: str) -> bool:
     if value not in {0, 1}:
         reader.fail(f"{what} is {value}, but a truth value is 0 or 1")
     return bool(value)
 
 
-def _array(reader: _Reader, what: str) -> tuple[int | float | bool, ...] | None:
+def _array(reader: BoundedReader, what: str) -> tuple[int | float | bool, ...] | None:
     kind, count = reader.count("I", what), reader.count("Q", what)
     if kind == _STRING:
         reader.skip_strings(count, what)
@@ -389,7 +285,7 @@ def _array(reader: _Reader, what: str) -> tuple[int | float | bool, ...] | None:
     return tuple(_boolean(reader, value, what) for value in values) if kind == _BOOL else values
 
 
-def _tensor(reader: _Reader, index: int, alignment: int) -> tuple[TensorInfo, int]:
+def _tensor(reader: BoundedReader, index: int, alignment: int) -> tuple[TensorInfo, int]:
     """Return a tensor and where it begins, counted from the first."""
     name = reader.text(LONGEST_NAME, f"the name of tensor {index}")
     what = f"the entry of tensor {name!r:.100}"
@@ -417,7 +313,7 @@ def _tensor(reader: _Reader, index: int, alignment: int) -> tuple[TensorInfo, in
     return TensorInfo(name, tuple(shape), kind.name, size), offset
 
 
-def _check_places(reader: _Reader, placed: list[tuple[TensorInfo, int]], data: int) -> None:
+def _check_places(reader: BoundedReader, placed: list[tuple[TensorInfo, int]], data: int) -> None:
     """Refuse tensors that lie on each other, or outside the file."""
     end, before = 0, ""
     for tensor, offset in sorted(placed, key=_place):

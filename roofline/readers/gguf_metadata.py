@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from roofline.readers.gguf_header import GgufHeader, fail
+from roofline.readers.gguf_header import GgufHeader
+from roofline.readers.regular_file import fail
 from roofline.specs.model import MOST_LAYERS
 
 KNOWN = frozenset({

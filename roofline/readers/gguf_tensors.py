@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from roofline.readers.gguf_header import GgufHeader, TensorInfo, fail
+from roofline.readers.gguf_header import GgufHeader, TensorInfo
+from roofline.readers.regular_file import fail
 from roofline.specs.model import Dense, Experts, FeedForward
 from roofline.specs.token_mixers import TokenMixer
 

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from roofline.errors import ModelFileError
 from roofline.readers import quantization, quantizers
+from roofline.readers.checkpoint import as_stored, checkpoint, reconciliation, vector_formats
 from roofline.readers.config import Config
 from roofline.readers.families import describe
 from roofline.readers.families.unsaid import UNSAID
 from roofline.readers.json_file import read_json
+from roofline.readers.safetensors import StoredFiles, read_headers
 from roofline.specs.model import Architecture, ModelSpec
 
 CONFIG = "config.json"
@@ -44,7 +46,9 @@ def read_huggingface(path: Path, *, assume_known: bool = False) -> ModelSpec:
     file = path / CONFIG if path.is_dir() else path
     beside = file.with_name(file.name.replace(CONFIG, QUANTIZATION))
     table, extra = read_tables(file, beside if beside != file else None)
-    return spec_of(table, extra, str(file), name_of(path), file.absolute().as_uri(), assume_known=assume_known)
+    files = read_headers(file.parent) if file.name == CONFIG and any(file.parent.glob("*.safetensors")) else None
+    url = file.absolute().as_uri()
+    return spec_of(table, extra, str(file), name_of(path), url, files=files, assume_known=assume_known)
 
 
 def read_tables(file: Path, beside: Path | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -77,7 +81,14 @@ def kebab(text: str) -> str:
 
 
 def spec_of(
-    table: dict[str, Any], extra: dict[str, Any] | None, where: str, name: str, url: str, *, assume_known: bool = False
+    table: dict[str, Any],
+    extra: dict[str, Any] | None,
+    where: str,
+    name: str,
+    url: str,
+    *,
+    files: StoredFiles | None = None,
+    assume_known: bool = False,
 ) -> ModelSpec:
     """Return the model that the tables of a ``config.json`` and a ``hf_quant_config.json`` describe.
 
@@ -87,6 +98,7 @@ def spec_of(
     where : what errors call the config.
     name : the spec's name.
     url : where the config can be read.
+    files : headers of the safetensors beside it, None if there are none.
     assume_known : take keys that are not understood for harmless, and say so in the spec's notes.
     """
     outer, text = _text(table, where)
@@ -116,14 +128,32 @@ def spec_of(
     }
     try:
         shape = Architecture.model_validate(architecture)
-        spec["weights"] = {"native": quantization.recipe(shape, quantized, dtype, "config")}
+        quantized = quantized if files is None else as_stored(quantized, files)
+        native = quantization.recipe(shape, quantized, dtype, "config")
+        spec["weights"] = {"native": native | (vector_formats(files) if files else {})}
         spec["notes"] = [*notes, *quantized.notes]
-        return ModelSpec.model_validate(spec)
+        found = ModelSpec.model_validate(spec)
+        return found if files is None else _reconciled(found, files, where, assume_known=assume_known)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         raise ModelFileError(f"{where}: describes no possible model: {key}: {message}") from None
+
+
+def _reconciled(spec: ModelSpec, files: StoredFiles, where: str, *, assume_known: bool) -> ModelSpec:
+    """Return the spec with what its files say in its notes."""
+    found = checkpoint(files, spec.architecture)
+    notes = list(reconciliation(spec, found))
+    if found.unknown:
+        named = ", ".join(found.unknown[:_MOST_NAMED]) + (" ..." if len(found.unknown) > _MOST_NAMED else "")
+        if not assume_known:
+            raise ModelFileError(
+                f"{where}: the files beside it hold {len(found.unknown)} tensors of no part that is known ({named}); "
+                f"--assume-known leaves them out and says so"
+            )
+        notes.append(f"left out: {len(found.unknown)} tensors of no part that is known ({named})")
+    return spec.model_copy(update={"notes": (*spec.notes, *notes)})
 
 
 def _text(table: dict[str, Any], where: str) -> tuple[Config, Config]:

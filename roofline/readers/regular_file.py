@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from roofline.errors import ModelFileError
 
@@ -13,6 +13,11 @@ from roofline.errors import ModelFileError
 def shown(path: Path) -> str:
     """Return the path as errors show it: quoted, with odd characters escaped, and not endless."""
     return f"{str(path)!r:.300}"
+
+
+def fail(path: Path, what: str) -> NoReturn:
+    """Refuse the file at ``path``, and say why."""
+    raise ModelFileError(f"{shown(path)}: {what}")
 
 
 def regular_size(path: Path) -> int:

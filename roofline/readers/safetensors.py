@@ -10,11 +10,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple
 
 from roofline.errors import ModelFileError
 from roofline.readers.json_file import parse_json, read_json
-from roofline.readers.regular_file import opened, regular_size, shown
+from roofline.readers.regular_file import fail, opened, regular_size, shown
 
 INDEX = "model.safetensors.index.json"
 
@@ -151,24 +151,24 @@ def _indexed(index: Path) -> StoredFiles:
     where = _weight_map(index)
     names = sorted(set(where.values()))
     if len(names) > MOST_FILES:
-        _fail(index, f"weight_map names {len(names)} files; no checkpoint has more than {MOST_FILES}")
+        fail(index, f"weight_map names {len(names)} files; no checkpoint has more than {MOST_FILES}")
     tensors: list[StoredTensor] = []
     for name in names:
         try:
             tensors += read_header(index.with_name(name))
         except ModelFileError as error:
-            _fail(index, f"weight_map names the file {name!r:.100}, but {error}")
+            fail(index, f"weight_map names the file {name!r:.100}, but {error}")
         if len(tensors) > MOST_TENSORS:
-            _fail(index, f"its files hold more than {MOST_TENSORS} tensors; no model has so many")
+            fail(index, f"its files hold more than {MOST_TENSORS} tensors; no model has so many")
     _check_distinct(tensors)
     for tensor in tensors:
         stated = where.pop(tensor.name, None)
         if stated != tensor.file.name:
             said = "does not list it" if stated is None else f"says it is in {stated!r:.100}"
-            _fail(index, f"tensor {tensor.name!r:.100} is in {tensor.file.name!r:.100}, but weight_map {said}")
+            fail(index, f"tensor {tensor.name!r:.100} is in {tensor.file.name!r:.100}, but weight_map {said}")
     if where:
         name, file = next(iter(where.items()))
-        _fail(index, f"weight_map says that tensor {name!r:.100} is in {file!r:.100}, but no file has it")
+        fail(index, f"weight_map says that tensor {name!r:.100} is in {file!r:.100}, but no file has it")
     return StoredFiles(tuple(index.with_name(name) for name in names), tuple(tensors))
 
 
@@ -177,10 +177,10 @@ def _weight_map(index: Path) -> dict[str, str]:
     table = read_json(index, most_bytes=MOST_INDEX_BYTES)
     found = table.get("weight_map") if isinstance(table, dict) else None
     if not isinstance(found, dict) or not found:
-        _fail(index, "it has no table weight_map from tensors to files, which an index has")
+        fail(index, "it has no table weight_map from tensors to files, which an index has")
     for tensor, name in found.items():
         if not isinstance(name, str) or not _is_plain(name):
-            _fail(
+            fail(
                 index, f"weight_map gives {name!r:.100} for {tensor!r:.100}, but the name of a file beside it is wanted"
             )
     return found
@@ -195,14 +195,10 @@ def _check_distinct(tensors: list[StoredTensor]) -> None:
     seen: dict[str, Path] = {}
     for tensor in tensors:
         if tensor.name in seen:
-            _fail(
+            fail(
                 tensor.file, f"tensor {tensor.name!r:.100} is also in {seen[tensor.name].name!r:.100}; it has one place"
             )
         seen[tensor.name] = tensor.file
-
-
-def _fail(path: Path, what: str) -> NoReturn:
-    raise ModelFileError(f"{shown(path)}: {what}")
 
 
 def read_header(path: Path) -> list[StoredTensor]:
@@ -231,20 +227,20 @@ def parse_header(file: BinaryIO, path: Path, size: int) -> list[StoredTensor]:
     """
     prefix = file.read(8)
     if len(prefix) < 8:
-        _fail(path, f"it has {size} bytes, but a safetensors file begins with eight for the length of its header")
+        fail(path, f"it has {size} bytes, but a safetensors file begins with eight for the length of its header")
     length = struct.unpack("<Q", prefix)[0]
     if length > MOST_HEADER_BYTES or length > size - 8:
-        _fail(
+        fail(
             path,
             f"its first eight bytes say that the header takes {length} bytes, but the file has {size} "
             f"and a header at most {MOST_HEADER_BYTES}: it is cut off or no safetensors file",
         )
     data = file.read(length)
     if not data.startswith(b"{"):
-        _fail(path, "its header does not begin with '{', as that of a safetensors file does")
+        fail(path, "its header does not begin with '{', as that of a safetensors file does")
     table = parse_json(data, f"the header of {shown(path)}", most_bytes=MOST_HEADER_BYTES)
     if not isinstance(table, dict):
-        _fail(path, "its header is no table from names to tensors")
+        fail(path, "its header is no table from names to tensors")
     return list(_tensors(path, table, size - 8 - length))
 
 
@@ -252,25 +248,25 @@ def _tensors(path: Path, table: dict[str, object], data_bytes: int) -> Iterator[
     """Yield the tensors in order of their places, which must follow each other without a gap to the file's end."""
     metadata = table.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        _fail(path, "__metadata__ in its header is no table of texts")
+        fail(path, "__metadata__ in its header is no table of texts")
     if len(table) > MOST_TENSORS:
-        _fail(path, f"its header has {len(table)} tensors; no model has more than {MOST_TENSORS}")
+        fail(path, f"its header has {len(table)} tensors; no model has more than {MOST_TENSORS}")
     placed = sorted((_tensor(path, name, entry) for name, entry in table.items()), key=_place)
     end = 0
     for begin, tensor in placed:
         if begin != end:
             what = "overlaps what is before it" if begin < end else f"leaves a hole of {begin - end} bytes before it"
-            _fail(path, f"tensor {tensor.name!r:.100} at {begin} {what}; tensors follow each other")
+            fail(path, f"tensor {tensor.name!r:.100} at {begin} {what}; tensors follow each other")
         end = begin + tensor.bytes
         if end > data_bytes:
-            _fail(
+            fail(
                 path,
                 f"tensor {tensor.name!r:.100} ends {end} bytes after the header, but the file {data_bytes}: "
                 "it is cut off, or not yet loaded in full",
             )
         yield tensor
     if end != data_bytes:
-        _fail(path, f"its tensors take {end} bytes, but {data_bytes} follow the header")
+        fail(path, f"its tensors take {end} bytes, but {data_bytes} follow the header")
 
 
 def _place(item: tuple[int, StoredTensor]) -> tuple[int, int]:
@@ -280,18 +276,18 @@ def _place(item: tuple[int, StoredTensor]) -> tuple[int, int]:
 def _tensor(path: Path, name: str, entry: object) -> tuple[int, StoredTensor]:
     """Return where a tensor begins after the header, and the tensor."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        _fail(path, f"the entry of {name!r:.100} is not a table of dtype, shape and data_offsets, which a tensor has")
+        fail(path, f"the entry of {name!r:.100} is not a table of dtype, shape and data_offsets, which a tensor has")
     dtype, shape, places = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        _fail(path, f"tensor {name!r:.100} has the dtype {dtype!r:.60}; known are {', '.join(BITS)}")
+        fail(path, f"tensor {name!r:.100} has the dtype {dtype!r:.60}; known are {', '.join(BITS)}")
     if not _are_sizes(shape) or len(shape) > _MOST_DIMENSIONS:
-        _fail(path, f"tensor {name!r:.100} has the shape {shape!r:.100}, but a list of whole numbers is wanted")
+        fail(path, f"tensor {name!r:.100} has the shape {shape!r:.100}, but a list of whole numbers is wanted")
     if not _are_sizes(places) or len(places) != 2 or places[0] > places[1]:
-        _fail(path, f"tensor {name!r:.100} has the data_offsets {places!r:.100}, but its begin and its end are wanted")
+        fail(path, f"tensor {name!r:.100} has the data_offsets {places!r:.100}, but its begin and its end are wanted")
     tensor = StoredTensor(name, dtype, tuple(shape), places[1] - places[0], path)
     bits = tensor.elements * BITS[dtype]
     if bits != tensor.bytes * 8:
-        _fail(
+        fail(
             path,
             f"tensor {name!r:.100} has {tensor.bytes} bytes, but its shape {shape!r:.100} in {dtype} takes "
             f"{f'{bits} bits' if bits < _LARGEST_SIZE else 'more than any file has'}",

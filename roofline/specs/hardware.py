@@ -17,6 +17,7 @@ from roofline.specs.provenance import (
     Hertz,
     Spec,
     Table,
+    Text,
     TransfersPerSecond,
     Watts,
 )
@@ -137,19 +138,66 @@ class DeviceSpec(Spec):
         return 1
 
 
+class HostMemory(Table):
+    """Memory of the processors of one node, which the devices reach over their link to the host."""
+
+    capacity: Bytes
+    bandwidth: BytesPerSecond | None = None
+    """Of all processors of a node together."""
+
+
+class Storage(Table):
+    """Drives of one node."""
+
+    capacity: Bytes
+    bandwidth: BytesPerSecond | None = None
+    """Of reading, all drives of a node together."""
+
+
+class Host(Table):
+    """What stands beside the devices of one node."""
+
+    cpu: Text | None = None
+    cpus: Count | None = None
+    memory: HostMemory | None = None
+    storage: Storage | None = None
+
+
 class SystemSpec(Spec):
     """Several devices sold or built as one."""
 
     kind: Literal["system"]
     vendor: str
+    released: str | None = None
     device: str
     """Name of the device spec."""
     devices: int = Field(ge=1, le=MOST_DEVICES)
     source: str
     """Where the number of devices was read."""
+    devices_per_node: Count | None = None
+    """Devices that share a host; all of them when absent."""
+    links: tuple[Link, ...] = ()
+    """In place of the device's own: ``peers`` lead to devices of the same node or domain, ``network`` to others."""
+    host: Host | None = None
+    """Of one node. Not used in a bound: offloading is not modelled."""
     power: Watts | None = None
     price: Price | None = None
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _whole_nodes(self) -> Self:
+        node = self.devices_per_node.value if self.devices_per_node else self.devices
+        if node < 1 or self.devices % node:
+            raise ValueError(f"devices = {self.devices} is no multiple of devices_per_node = {node}")
+        names = [link.name for link in self.links]
+        if len(set(names)) != len(names):
+            raise ValueError("two [[links]] tables have the same name")
+        return self
+
+    @property
+    def nodes(self) -> int:
+        """Nodes in it. [1]"""
+        return self.devices // self.devices_per_node.value if self.devices_per_node else 1
 
 
 HardwareSpec = DeviceSpec | SystemSpec

@@ -146,6 +146,12 @@ class Count(Sourced):
     value: int = Field(ge=0, lt=10**18)
 
 
+class Text(Sourced):
+    """A name or another fact in words."""
+
+    value: str = Field(min_length=1)
+
+
 class Spec(Unique):
     """Base of all spec files."""
 

@@ -227,13 +227,24 @@ def _plain(key: str) -> bool:
 def _unknown(name: str, key: str, kind: str) -> str:
     builtin = data_folder(FOLDERS[kind])
     proper = {name: name for name in names(kind)} | _index(builtin)
-    close = [k for k in sorted(proper, key=len) if key and k.startswith(f"{key}-")]
-    close += difflib.get_close_matches(key[:_LONGEST_NAME], proper, n=6, cutoff=0.5)
-    close = close or [k for k in proper if key and key in k]
-    near = list(dict.fromkeys(proper[k] for k in close))[:3]
+    near = list(dict.fromkeys(proper[k] for k in neighbours(key, proper)))[:3]
     looked = ", ".join([*(str(folder) for folder in (*user_folders(), *plug_in_folders())), "the built-in specs"])
     hint = f"did you mean {' or '.join(near)}?" if near else f"'roofline list' names all {len(names(kind))}."
     return f"no {kind} is named {name!r:.80} (looked in {looked}); {hint}"
+
+
+def neighbours(key: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that may be meant by one that is not: those that begin so, look like it, or hold it.
+
+    Examples
+    --------
+    >>> neighbours("h100", ["p100", "b100", "h100-pcie", "h100-sxm"])
+    ['h100-sxm', 'h100-pcie', 'p100', 'b100']
+    """
+    known = list(known)
+    begun = sorted((name for name in known if key and name.startswith(key)), key=lambda name: (len(name), name))
+    alike = difflib.get_close_matches(key[:_LONGEST_NAME], known, n=6, cutoff=0.5)
+    return list(dict.fromkeys([*begun, *alike])) or [name for name in known if key and key in name]
 
 
 def is_path(name: str) -> bool:
