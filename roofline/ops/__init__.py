@@ -17,6 +17,12 @@ from roofline.ops.attention import (
 )
 from roofline.ops.collectives import crossing_bytes, exchanged_bytes
 from roofline.ops.cost import Cost
+from roofline.ops.expectation import (
+    first_token_seconds,
+    interrupted_step_seconds,
+    pipelined_share,
+    smooth_maximum,
+)
 from roofline.ops.experts import distinct_experts, routed_experts
 from roofline.ops.matrix import matrix
 from roofline.ops.memory import sequences_that_fit, tokens_that_fit
@@ -24,6 +30,10 @@ from roofline.ops.recurrence import gated_delta_rule, state_space
 from roofline.ops.roofs import compute_seconds, ridge_point, stream_seconds, tiered_stream_seconds
 
 __all__ = [
+    "smooth_maximum",
+    "pipelined_share",
+    "interrupted_step_seconds",
+    "first_token_seconds",
     "Cost",
     "attended_pairs",
     "attended_pairs_in_chunk",
