@@ -9,6 +9,7 @@ from roofline.assumptions import citations, setting_assumptions
 from roofline.calibration import Speed, speed
 from roofline.capacity import CacheGrowth, cache_growth
 from roofline.errors import FileSizeError
+from roofline.expected_work import Layout
 from roofline.formats import cache_format
 from roofline.machine import Machine, machine
 from roofline.recipes import StoredWeights, stored
@@ -35,6 +36,7 @@ class Setting(NamedTuple):
     kv: str
     engine: EngineSpec | None
     tensor_parallel: int
+    layout: Layout | None
     transformer: Transformer
     machine: Machine
     growth: CacheGrowth
@@ -84,6 +86,7 @@ def setting(request: Request) -> Setting:
         kv=cache,
         engine=engine,
         tensor_parallel=request.tensor_parallel,
+        layout=request.layout,
         transformer=built,
         machine=m,
         growth=cache_growth(built, request.layout.tensor if request.layout else 1),

@@ -92,7 +92,7 @@ class Validation:
         return found
 
 
-class _UnresolvedError(Exception):
+class UnresolvedError(Exception):
     """A row that cannot become a call; the text says why, and is counted."""
 
 
@@ -139,7 +139,7 @@ def validate(
     for row in rows:
         try:
             results.append(_result(row))
-        except _UnresolvedError as reason:
+        except UnresolvedError as reason:
             unresolved[str(reason)] += 1
     violations = [
         Violation(r.id, r.metric, r.measured, r.ceiling, r.ratio, r.note)
@@ -193,7 +193,7 @@ def _proper(kind: str, name: str) -> str:
 
 
 def _result(row: Measurement) -> RowResult:
-    _set_aside(row)
+    set_aside(row)
     prediction = _prediction(row)
     ceiling = _ceiling(row, prediction)
     expected = _amount(row, prediction)
@@ -215,17 +215,24 @@ def _result(row: Measurement) -> RowResult:
     )
 
 
-def _set_aside(row: Measurement) -> None:
+def set_aside(row: Measurement) -> None:
+    """Refuse a row that the schema sets aside.
+
+    Raises
+    ------
+    UnresolvedError
+        The row has a reason not to be evaluated.
+    """
     if row.why_excluded:
-        raise _UnresolvedError("why_excluded")
+        raise UnresolvedError("why_excluded")
     if row.anomaly:
-        raise _UnresolvedError("anomaly")
+        raise UnresolvedError("anomaly")
     if row.note.startswith("cpu_offload:"):
-        raise _UnresolvedError("cpu_offload")
+        raise UnresolvedError("cpu_offload")
     if "context parallel" in row.note.lower() or row.source == "context_parallel":
-        raise _UnresolvedError("context_parallel")
+        raise UnresolvedError("context_parallel")
     if row.speculative not in {"", "none"}:
-        raise _UnresolvedError(f"speculative: {row.speculative}")
+        raise UnresolvedError(f"speculative: {row.speculative}")
 
 
 def _prediction(row: Measurement) -> Prediction:
@@ -235,13 +242,13 @@ def _prediction(row: Measurement) -> Prediction:
     try:
         return predict(model, hardware, **_options(row))
     except UnknownNameError:
-        raise _UnresolvedError(f"unknown weights or cache format: {row.weights} {row.kv}".rstrip()) from None
+        raise UnresolvedError(f"unknown weights or cache format: {row.weights} {row.kv}".rstrip()) from None
     except FileSizeError:
-        raise _UnresolvedError("weights_bytes is not that of the recipe") from None
+        raise UnresolvedError("weights_bytes is not that of the recipe") from None
     except TooLongError:
-        raise _UnresolvedError("longer than the model's published maximum") from None
+        raise UnresolvedError("longer than the model's published maximum") from None
     except RooflineError as error:
-        raise _UnresolvedError(f"refused: {error}") from None
+        raise UnresolvedError(f"refused: {error}") from None
 
 
 def _spec(load: Callable[[str | Path], Any], row: Measurement, kind: str) -> Any:
@@ -249,9 +256,9 @@ def _spec(load: Callable[[str | Path], Any], row: Measurement, kind: str) -> Any
     try:
         return load(row.folder / name if is_path(name) else name)
     except UnknownNameError:
-        raise _UnresolvedError(f"unknown {kind}: {name}") from None
+        raise UnresolvedError(f"unknown {kind}: {name}") from None
     except RooflineError as error:
-        raise _UnresolvedError(f"broken {kind}: {error}") from None
+        raise UnresolvedError(f"broken {kind}: {error}") from None
 
 
 def _require(row: Measurement) -> None:
@@ -269,7 +276,7 @@ def _require(row: Measurement) -> None:
     }
     for what, is_missing in missing.items():
         if is_missing:
-            raise _UnresolvedError(f"{what} not stated")
+            raise UnresolvedError(f"{what} not stated")
 
 
 def _options(row: Measurement) -> dict[str, Any]:
@@ -291,6 +298,70 @@ def _options(row: Measurement) -> dict[str, Any]:
     if amount:
         return options | {"context": row.context or 0}
     return options | {"prompt": prompt, "cached": row.context or 0}
+
+
+KINDS = {
+    "decode_tok_per_s": "decode",
+    "decode_tok_per_s_total": "decode",
+    "prefill_tok_per_s": "prefill",
+    "tpot_s": "per token",
+    "ttft_s": "first token",
+    "output_tok_per_s": "request",
+    "total_tok_per_s": "request",
+}
+"""What of an engine's speed each metric measures."""
+
+USUAL_OUTPUT = 256
+"""Tokens of an answer where a row does not say, for times that hardly depend on it. [token]"""
+
+
+def built_of(row: Measurement) -> str:
+    """Return when the engine of a row was built, as YYYY or YYYY-MM, as far as the row's date says."""
+    return row.date[:7] if row.date[:2] == "20" else ""
+
+
+def expected_call(row: Measurement) -> dict[str, Any]:
+    """Return the arguments of the prediction whose expected speed a row is compared with.
+
+    Raises
+    ------
+    UnresolvedError
+        The row leaves out what its metric cannot do without.
+    """
+    _require(row)
+    served = KINDS[row.metric] in {"per token", "first token", "request"}
+    if served and not row.prompt_tokens:
+        raise UnresolvedError("prompt length not stated")
+    if served and row.batch is None and row.metric != "ttft_s":
+        raise UnresolvedError("concurrency not stated")
+    if KINDS[row.metric] == "request" and not row.output_tokens:
+        raise UnresolvedError("output length not stated")
+    call: dict[str, Any] = {
+        "model": _spec(load_model, row, "model"),
+        "hardware": _spec(load_hardware, row, "hardware"),
+        "devices": row.devices or 1,
+        "weights": row.weights,
+        "kv": row.kv or None,
+        "weights_bytes": row.weights_bytes,
+        "engine": row.engine,
+        "backend": row.backend or None,
+        "built": built_of(row) or None,
+        "mode": row.mode or None,
+        "batch": 1 if served else row.batch or 1,
+        "context": 0,
+        "cached": 0,
+        "prompt": None,
+        "output": None,
+        "concurrency": None,
+        **{name: getattr(row, name) for name in ("tp", "ep", "pp", "dp")},
+    }
+    if KINDS[row.metric] == "decode":
+        start = row.context if row.context is not None else row.prompt_tokens or 0
+        return call | {"context": start + (row.output_tokens or 0) // 2}
+    call |= {"prompt": row.prompt_tokens, "cached": row.context or 0}
+    if served:
+        call |= {"concurrency": row.batch or 1, "output": row.output_tokens or USUAL_OUTPUT}
+    return call
 
 
 def _requests(row: Measurement, prompt: int | None) -> dict[str, int | None]:

@@ -1,0 +1,3 @@
+"""stub"""
+EngineFit = None
+fit_engine = None
