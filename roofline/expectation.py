@@ -42,7 +42,8 @@ def served_work(s: Setting, speed: Speed, work: Workload) -> ServedWork:
     """Return the work behind served requests; the weights must fit."""
     data, output = speed.layout.data, work.output or 1
     tokens = work.cached + work.prompt + output
-    room = speed.rules.memory_share * s.machine.capacity_bytes / data - s.transformer.weights_bytes
+    replicas = 1 if speed.layout.expert > 1 else data  # experts spread over all ranks are stored once
+    room = (speed.rules.memory_share * s.machine.capacity_bytes / replicas - s.transformer.weights_bytes) * replicas / data
     each = float(s.growth.bytes_of(tokens) + s.transformer.state_bytes)
     concurrency = max((work.concurrency or 1) / data, 1.0)
     streams: Any = streams_at_once(concurrency=concurrency, room_bytes=room, bytes_each=each)

@@ -17,11 +17,12 @@ from roofline.transformer import Transformer
 ACTIVATION_BYTES = 2
 """Engines exchange activations in 16 bits. [byte]"""
 
-WIDTHS = (16, 8, 4)
-"""Widths that engines multiply in. [bit]"""
+PRODUCTS = ("wide", "eight", "eight-block", "float4")
+"""Ways to multiply: in 16 bits, in 8 bits, in 8 bits with a scale for each tile, in 4-bit floats."""
 
-_OWN_WIDTH = {"eight": 8, "float4": 4}
-_INTEGER_WIDTH = dict.fromkeys(("eight", "four", "float4", "k-quant", "codebook"), 8)
+_BITS = {"wide": 16, "eight": 8, "eight-block": 8, "float4": 4}
+_OWN = {"eight": "eight", "eight-block": "eight-block", "float4": "float4"}
+_INTEGER = dict.fromkeys(("eight", "four", "float4", "k-quant", "codebook"), "eight")
 """llama.cpp multiplies quantised weights as 8-bit integers on NVIDIA's devices, elsewhere in 16 bits."""
 
 
@@ -53,7 +54,7 @@ class PassWork(NamedTuple):
     routed : the part of ``stream`` that routed experts take, of each class. [s]
     cache : to read keys and values at nominal bandwidth. [s]
     state : to read and write recurrent states at nominal bandwidth. [s]
-    multiply : matrix products in each of :data:`WIDTHS`, at the device's peak. [s]
+    multiply : matrix products in each of :data:`PRODUCTS`, at the device's peak. [s]
     row : what one more row in every matrix product would add. [s]
     attend : attention at the 16-bit peak. [s]
     kernels : kernels that wait for each other. [1]
@@ -89,7 +90,7 @@ SWITCHED_BYTES_PER_S = 200e9
 
 @remember
 def _widths(model: Transformer, m: Machine, multiplies: str) -> tuple[tuple[int, float], ...]:
-    """Return, for each operation, which of WIDTHS it is multiplied in and the seconds of a FLOP on one device."""
+    """Return, for each operation, which of PRODUCTS it is and the seconds of a FLOP on one device."""
     return tuple(_width(operation, m, multiplies) for operation in model.operations)
 
 
@@ -97,12 +98,13 @@ def _width(operation: Operation, m: Machine, multiplies: str) -> tuple[int, floa
     storage = operation.storage if isinstance(operation, Matrices | RoutedExperts) else ()
     kind = max(storage, key=lambda part: part[1])[0] if storage else "wide"
     if multiplies == "own":
-        wanted = _OWN_WIDTH.get(kind, 16)
+        product = _OWN.get(kind, "wide")
     else:
-        wanted = _INTEGER_WIDTH.get(kind, 16) if m.device.vendor == "NVIDIA" else 16
-    width = wanted if any(c.bits == wanted for c in m.device.compute) else 16
-    rate = m.flop_per_s(width)
-    return WIDTHS.index(width), m.devices / rate if rate else 0.0
+        product = _INTEGER.get(kind, "wide") if m.device.vendor == "NVIDIA" else "wide"
+    if not any(c.bits == _BITS[product] for c in m.device.compute):
+        product = "wide"
+    rate = m.flop_per_s(_BITS[product])
+    return PRODUCTS.index(product), m.devices / rate if rate else 0.0
 
 
 def pass_work(
@@ -136,8 +138,8 @@ def pass_work(
     kinds = len(STORAGE_CLASSES)
     stream: list[Num] = [0.0] * kinds
     routed: list[Num] = [0.0] * kinds
-    multiply: list[Num] = [0.0] * len(WIDTHS)
-    row: list[Num] = [0.0] * len(WIDTHS)
+    multiply: list[Num] = [0.0] * len(PRODUCTS)
+    row: list[Num] = [0.0] * len(PRODUCTS)
     cache: Num = 0.0
     state: Num = 0.0
     attend: Num = 0.0

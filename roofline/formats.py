@@ -216,9 +216,9 @@ COMPUTE_BITS = {
 }
 
 
-STORAGE_CLASSES = ("wide", "eight", "four", "float4", "k-quant", "codebook")
-"""Ways to store weights that engines read at different speeds: 16 bits and more; 8 bits; blocks of integers of 4 to 6
-bits; blocks of 4-bit floats; super-blocks of sub-blocks; indices into a table."""
+STORAGE_CLASSES = ("wide", "eight", "eight-block", "four", "float4", "k-quant", "codebook")
+"""Ways to store weights that engines read at different speeds: 16 bits and more; 8 bits; 8-bit floats with a
+scale for each tile; blocks of integers of 4 to 6 bits; blocks of 4-bit floats; super-blocks of sub-blocks; indices into a table."""
 
 
 def storage_class(stored: Format) -> str:
@@ -231,6 +231,8 @@ def storage_class(stored: Format) -> str:
     """
     if stored.name in {"mxfp4", "nvfp4", "nvfp4-ggml"}:
         return "float4"
+    if stored.name.startswith("fp8-block"):
+        return "eight-block"
     if stored.name.startswith("iq"):
         return "codebook"
     if stored.name.endswith("_k") and stored.element_bits < 8:

@@ -31,6 +31,7 @@ class Prior(NamedTuple):
 PRIORS = {
     "weight_bandwidth": Prior(0.85, 0.15, 0.08, 0.05, 0.08),
     "slower_eight": Prior(1.0, 0.1, 0.08),
+    "slower_eight_block": Prior(1.15, 0.15, 0.1),
     "slower_four": Prior(1.0, 0.12, 0.1),
     "slower_float4": Prior(1.0, 0.15, 0.1),
     "slower_k_quant": Prior(1.0, 0.12, 0.1),
@@ -40,6 +41,7 @@ PRIORS = {
     "kernel": Prior(3e-6, 0.5, 0.25, 0.25, 0.12),
     "multiply_rate": Prior(0.5, 0.6, 0.4, 0.25, 0.25),
     "slower_multiply_eight": Prior(1.3, 0.3, 0.3),
+    "slower_multiply_eight_block": Prior(1.4, 0.3, 0.3),
     "slower_multiply_four": Prior(1.6, 0.4, 0.3),
     "padding_rows": Prior(32.0, 0.8, 0.4),
     "attend_rate": Prior(0.35, 0.6, 0.4, 0.2),
@@ -61,6 +63,9 @@ TAILS = 4.0
 
 FIRST_TOKEN_WEIGHT = 0.15
 """What a time to first token counts beside other rows: it depends most on how clients send requests."""
+
+REQUEST_WEIGHT = 0.5
+"""What a whole run counts: its figure mixes all phases, and often a start and an end with fewer streams."""
 
 CROWD_WEIGHT = 0.4
 """What a row of a public score board counts: drivers, power limits and other load are unknown."""

@@ -18,7 +18,7 @@ from roofline.errors import RooflineError
 from roofline.expectation import served_work
 from roofline.expected import Constants, pass_seconds, served_seconds
 from roofline.expected_work import PassWork, pass_work
-from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT
+from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT, REQUEST_WEIGHT
 from roofline.measurements import Measurement
 from roofline.operations import Pass
 from roofline.setting import Setting
@@ -196,8 +196,7 @@ def table(rows: list[Row], crowds: set[str] | None = None) -> Table:
     weights = []
     for row, group in zip(rows, groups, strict=True):
         trust = CROWD_WEIGHT if row.measurement.source in (crowds or set()) else 1.0
-        if row.kind == "first token":
-            trust *= FIRST_TOKEN_WEIGHT
+        trust *= {"first token": FIRST_TOKEN_WEIGHT, "request": REQUEST_WEIGHT}.get(row.kind, 1.0)
         weights.append(trust * sizes[group] ** -0.5)
     return Table(
         rows=rows,

@@ -11,6 +11,7 @@ from roofline.specs.provenance import Sourced, Table, Unique
 CONSTANTS = {
     "weight_bandwidth": "1",
     "slower_eight": "1",
+    "slower_eight_block": "1",
     "slower_four": "1",
     "slower_float4": "1",
     "slower_k_quant": "1",
@@ -20,6 +21,7 @@ CONSTANTS = {
     "kernel": "s",
     "multiply_rate": "1",
     "slower_multiply_eight": "1",
+    "slower_multiply_eight_block": "1",
     "slower_multiply_four": "1",
     "padding_rows": "1",
     "attend_rate": "1",
