@@ -4,6 +4,7 @@ Needs numpy, as everything over arrays; nothing here is imported by :func:`roofl
 """
 
 from roofline.fitting.engines import EngineFit, fit_engine
-from roofline.fitting.table import Row, Table, rows_of, table
+from roofline.fitting.table import Row, Table, read, rows_of
+from roofline.fitting.writing import write
 
-__all__ = ["EngineFit", "Row", "Table", "fit_engine", "rows_of", "table"]
+__all__ = ["EngineFit", "Row", "Table", "fit_engine", "read", "rows_of", "write"]

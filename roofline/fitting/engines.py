@@ -18,10 +18,10 @@ from roofline.specs.speed import CONSTANTS, PROBABILITIES
 LEFT_OUT = ("cell", "device", "model", "hardware")
 """What is left out together: a device with a model, a device, a model, a class of hardware."""
 
-OWN_FOLD = 40
+OWN_FOLD = 60
 """A group of at least so many rows is left out alone; smaller ones in buckets. [1]"""
 
-BUCKETS = 8
+BUCKETS = 6
 
 FEWEST = 20
 """Residuals of fewer rows make no quantiles of their own. [1]"""
@@ -90,15 +90,9 @@ def _part(t: Table, mask: Any, crowds: set[str]) -> Table:
     return table([row for row, kept in zip(t.rows, mask, strict=True) if kept], crowds)
 
 
-def _names(t: Table, what: str) -> Any:
-    if what == "cell":
-        return np.array([f"{row.device} {row.model}" for row in t.rows], dtype=object)
-    return t.labels(what)
-
-
 def _folds(t: Table, what: str) -> tuple[Any, Any]:
     """Return the fold and the group of each row: large groups are folds of their own."""
-    names = _names(t, what)
+    names = t.labels(what)
     sizes = Counter(names)
     alone = 10**9 if what == "cell" else OWN_FOLD
     folds = [name if sizes[name] >= alone else f"~{zlib.crc32(name.encode()) % BUCKETS}" for name in names]
@@ -116,16 +110,15 @@ def _predicted_left_out(
         out = folds == fold
         if not (plain & ~out).any():
             continue
-        found = solve(_part(t, plain & ~out, crowds), start=_without(start, what, set(_names(t, what)[out])), rounds=ROUNDS)
+        found = solve(_part(t, plain & ~out, crowds), start=_engine_only(start), rounds=ROUNDS)
         held = _part(t, out, crowds)
         predicted[out] = log_expected(held, found.constants(held))
     return predicted
 
 
-def _without(start: Solution, what: str, names: set[str]) -> Solution:
-    """Return a start that does not know the groups left out: only the engine's own level is kept."""
+def _engine_only(start: Solution) -> Solution:
+    """Return the engine's own level of a solution; a start only, since the loss has one minimum near it."""
     index = {key: place for key, place in start.index.items() if key[1] == "engine"}
-    del what, names
     return Solution(index, start.steps, start.spread)
 
 
@@ -210,10 +203,10 @@ def constants(solution: Solution) -> dict[str, dict[str, Any]]:
     """Return the fitted constants as an engine spec holds them."""
     found: dict[str, dict[str, Any]] = {}
     for name, unit in CONSTANTS.items():
-        place = solution.index[name, "engine", ""]
+        place = next(i for (c, level, _), i in solution.index.items() if c == name and level == "engine")
         value = PRIORS[name].value * float(np.exp(solution.steps[place]))
         found[name] = {"value": value, "unit": unit, "spread": float(solution.spread[place])}
-        for level, key in (("hardware", "by_hardware"), ("built", "by_build"), ("device", "by_device")):
+        for level, key in (("hardware", "by_hardware"), ("build", "by_build"), ("device", "by_device")):
             steps = {n: float(np.exp(solution.steps[i])) for (c, lv, n), i in solution.index.items() if c == name and lv == level}
             if steps:
                 found[name][key] = steps

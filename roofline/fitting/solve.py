@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from roofline.expected import Constants
-from roofline.fitting.priors import NOISE, PRIORS, TAILS
+from roofline.fitting.priors import NOISE, PRIORS, TAILS, WIDER
 from roofline.fitting.table import Floats, Table, log_expected
 
-LEVELS = ("engine", "hardware", "built", "device")
+LEVELS = ("engine", "hardware", "build", "device")
 """What a constant is the sum of, in logarithms."""
 
 STEP = 1e-4
@@ -24,7 +24,7 @@ class Solution:
 
     Attributes
     ----------
-    index : (constant, level, name) -> place in ``steps``; the engine's level has the name ``""``.
+    index : (constant, level, name) -> place in ``steps``; the engine's has its name.
     steps : logarithms of factors on the priors' values.
     spread : their standard deviations, given the rows.
     """
@@ -38,9 +38,10 @@ class Solution:
         return _constants(_places(self.index, t), self.steps)
 
 
-def _sd(constant: str, level: str) -> float:
+def _sd(constant: str, level: str, engine: str = "") -> float:
     prior = PRIORS[constant]
-    return {"engine": prior.engine, "hardware": prior.hardware, "built": prior.build, "device": prior.device}[level]
+    width = dict(zip(LEVELS, prior[1:], strict=True))[level]
+    return width * WIDER.get(engine, 1.0)
 
 
 def _index(t: Table) -> dict[tuple[str, str, str], int]:
@@ -48,7 +49,7 @@ def _index(t: Table) -> dict[tuple[str, str, str], int]:
     for constant in PRIORS:
         for level in LEVELS:
             if _sd(constant, level):
-                names = [""] if level == "engine" else sorted(set(t.labels(level)))
+                names = sorted(set(t.labels(level)))
                 for name in names:
                     found[constant, level, name] = len(found)
     return found
@@ -61,7 +62,7 @@ def _places(index: dict[tuple[str, str, str], int], t: Table) -> dict[str, list[
         places[constant] = []
         for level in LEVELS:
             if _sd(constant, level):
-                labels = [""] * len(t.rows) if level == "engine" else t.labels(level)
+                labels = t.labels(level)
                 places[constant].append(np.array([index.get((constant, level, name), -1) for name in labels]))
     return places
 
@@ -93,7 +94,7 @@ def solve(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution
     """
     index = _index(t)
     places = _places(index, t)
-    scale = np.array([_sd(constant, level) for constant, level, _ in index])
+    scale = np.array([_sd(constant, level, t.rows[0].engine) for constant, level, _ in index])
     steps = np.zeros(len(index))
     if start is not None:
         for key, place in index.items():

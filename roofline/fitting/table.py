@@ -18,7 +18,7 @@ from roofline.errors import RooflineError
 from roofline.expectation import served_work
 from roofline.expected import Constants, pass_seconds, served_seconds
 from roofline.expected_work import PassWork, pass_work
-from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT, REQUEST_WEIGHT
+from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT, GROUP_WEIGHT, REQUEST_WEIGHT
 from roofline.measurements import Measurement
 from roofline.operations import Pass
 from roofline.setting import Setting
@@ -58,6 +58,21 @@ class Row(NamedTuple):
     model: str
     eager: bool
     plain: bool
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine."""
+        return self.measurement.engine
+
+    @property
+    def build(self) -> str:
+        """Period of the engine's build."""
+        return self.built
+
+    @property
+    def cell(self) -> str:
+        """Device and model."""
+        return f"{self.device} {self.model}"
 
 
 def rows_of(engine: str, every: Sequence[Measurement], progress: Progress | None = None) -> list[Row]:
@@ -191,13 +206,13 @@ def _stacked(works: list[PassWork]) -> PassWork:
 
 def table(rows: list[Row], crowds: set[str] | None = None) -> Table:
     """Return rows as arrays."""
-    groups = [(r.measurement.source, r.device, r.model, r.measurement.weights, r.kind) for r in rows]
+    groups = [(r.engine, r.measurement.source, r.device, r.model, r.measurement.weights, r.kind) for r in rows]
     sizes = Counter(groups)
     weights = []
     for row, group in zip(rows, groups, strict=True):
         trust = CROWD_WEIGHT if row.measurement.source in (crowds or set()) else 1.0
         trust *= {"first token": FIRST_TOKEN_WEIGHT, "request": REQUEST_WEIGHT}.get(row.kind, 1.0)
-        weights.append(trust * sizes[group] ** -0.5)
+        weights.append(trust * min(1.0, GROUP_WEIGHT / sizes[group]))
     return Table(
         rows=rows,
         step=_stacked([r.step for r in rows]),
