@@ -67,6 +67,31 @@ def test_modelopt_nvfp4_by_its_exclusions_and_cache():
     assert any("head and routers" in note for note in _spec("qwen3_moe", None, said).notes)
 
 
+def test_modelopt_leaves_routers_that_no_list_can_name():
+    # a router that is a bare parameter is no module that could be excluded
+    said = {
+        "quant_algo": "NVFP4",
+        "kv_cache_quant_algo": "FP8",
+        "exclude_modules": ["lm_head", "model.layers.*.self_attn*"],
+    }
+    found = formats("deepseek_v3", None, said)
+    assert found["experts"] == found["ffn"] == ["nvfp4"]
+    assert found["router"] == found["attention"] == ["bf16"]
+
+
+def test_excluding_a_dense_network_does_not_exclude_the_experts_beside_it():
+    said = {"quant_algo": "NVFP4", "exclude_modules": ["lm_head", "model.language_model.layers.*.mlp*", "*router*"]}
+    found = formats("gemma4_text", None, said, **BESIDE)
+    assert found["experts"] == ["nvfp4"]
+    assert found["shared_experts"] == ["bf16"]
+    experts_left = formats("gemma4_text", None, said | {"exclude_modules": ["*.experts*"]}, **BESIDE)
+    assert experts_left["experts"] == ["bf16"]
+    assert experts_left["shared_experts"] == ["nvfp4"]
+
+
+BESIDE = {"enable_moe_block": True, "num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 64}
+
+
 def test_modelopt_says_the_same_in_the_config():
     said = {"quant_method": "modelopt", "quant_algo": "FP8", "ignore": ["lm_head"]}
     cache = {"num_bits": 8, "type": "float", "dynamic": False}

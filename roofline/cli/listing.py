@@ -54,13 +54,15 @@ def _like(text: str | None, what: str, rows: list[dict[str, Any]]) -> list[dict[
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    columns = [name for name in rows[0] if name != "vendor"]
+    maker = next((key for key in ("vendor", "author") if key in rows[0]), "")
+    # a model's title says no more than its name
+    columns = [name for name in rows[0] if name not in ({maker, "title"} if maker == "author" else {maker})]
     right = [i for i, name in enumerate(columns) if any(isinstance(row[name], int | float) for row in rows)]
-    texts, vendor = [], None
+    texts, heading = [], None
     for row in rows:
-        if row.get("vendor") != vendor:
-            vendor = row["vendor"]
-            texts += [[""] * len(columns), [vendor] + [""] * (len(columns) - 1)]
+        if row.get(maker) != heading:
+            heading = row[maker]
+            texts += [[""] * len(columns), [heading] + [""] * (len(columns) - 1)]
         texts.append([_text(name, row[name]) for name in columns])
     return output.table([_TITLES.get(name, name.replace("_", " ")) for name in columns], texts, right)
 
@@ -90,12 +92,12 @@ def _text(name: str, value: Any) -> str:
 
 def _models() -> list[dict[str, Any]]:
     found = []
-    for name in names("model"):
-        model = load_model(name)
+    for model in sorted(map(load_model, names("model")), key=lambda model: (model.author.lower(), model.name)):
         counts = parameters(model.architecture)
         found.append(
             {
-                "name": name,
+                "name": model.name,
+                "author": model.author,
                 "title": model.title,
                 "parameters": counts.total,
                 "active_without_embedding": counts.active_without_embedding,
