@@ -139,9 +139,7 @@ def _modelopt(config: Config, other: Config | None) -> Quantization:
     def choose(tensor: Tensor) -> str | None:
         # By the tool's own default routers are left as they were, and heads where no exclusions are listed. A router
         # that is no Linear module is never among those listed.
-        left = tensor.group == "router" or (
-            tensor.group == "head" and not _texts(config, "exclude_modules", "ignore")
-        )
+        left = tensor.group == "router" or (tensor.group == "head" and not _texts(config, "exclude_modules", "ignore"))
         return None if not _linear(tensor) or left or excluded.matches(tensor) else chosen
 
     notes = [] if _texts(config, "exclude_modules", "ignore") else [_NO_EXCLUSIONS]
