@@ -144,8 +144,13 @@ def _limits(p: Prediction) -> str:
     if m.max_context is None:
         return "nothing: no context fits"
     limit = " (model's limit)" if m.max_context == p.max_context_of_model else ""
-    batch = f" or batch {m.max_batch:,}" if m.max_batch and p.batch > 1 else ""
+    batch = f" or batch {_count(m.max_batch)}" if m.max_batch and p.batch > 1 else ""
     return f"{m.max_context:,} tokens of context{limit}{batch}"
+
+
+def _count(number: int) -> str:
+    """Return a count as printed: exact, from a million on rounded, so that lines stay short."""
+    return f"{number:,}" if number < _MILLION else units.text(number, "").rstrip()
 
 
 def bar(share: float, width: int) -> str:

@@ -62,12 +62,14 @@ SEQUENCES = {
     ("tokens_that_fit", "windows"): (1, new_tokens),
 }
 
-_LONGEST = 32_000
-models = st.sampled_from([name for name in names("model") if load_model(name).architecture.max_context > _LONGEST])
+LONGEST_CONTEXT = 32_000
+models = st.sampled_from(
+    [name for name in names("model") if load_model(name).architecture.max_context >= 2 * LONGEST_CONTEXT]
+)
 hardware = st.sampled_from(names("hardware"))
 weights = st.sampled_from(
     ["native", "bf16", "fp8", "nvfp4", "mxfp4", "q8_0", "q4_k_m", "iq4_xs", "iq2_xxs", "int4-awq"]
 )
 caches = st.sampled_from(["bf16", "fp8", "q8_0", "q4_0"])
 batches = st.integers(min_value=1, max_value=512)
-contexts = st.integers(min_value=0, max_value=_LONGEST)
+contexts = st.integers(min_value=0, max_value=LONGEST_CONTEXT)

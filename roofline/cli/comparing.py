@@ -187,12 +187,7 @@ def _hardware_rows(things: Sequence[tuple[HardwareSpec, int]]) -> Iterator[Row]:
     for name, found in peaks.items():
         yield row(f"peak.{name}", "FLOP/s", (p * n if p else None for p, n in zip(found, numbers, strict=True)))
     for name, found in peaks.items():
-        roofs = zip(found, machines, strict=True)
-        yield row(
-            f"ridge.{name}",
-            "FLOP/B",
-            (p * m.devices / m.bytes_per_s if p and m.bytes_per_s else None for p, m in roofs),
-        )
+        yield row(f"ridge.{name}", "FLOP/B", (_ridge(p, m) for p, m in zip(found, machines, strict=True)))
     for to in ("peers", "network", "host"):
         if any(link.to == to for device in devices for link in device.links):
             yield row(f"link.{to}", "B/s", (_link(device, to) for device in devices))
