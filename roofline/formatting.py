@@ -33,6 +33,11 @@ def machine_title(p: Prediction) -> str:
     return title if p.devices == in_title else f"{p.devices // in_title} × {title}"
 
 
+def heading(p: Prediction) -> str:
+    """Return what runs on what, in one line of the page."""
+    return textwrap.shorten(f"{p.titles[0]} on {machine_title(p)}", WIDTH, placeholder=" …")
+
+
 def one_line(p: Prediction) -> str:
     """Return the prediction in one line, for lists and debuggers."""
     name = p.hardware if p.devices == 1 else f"{p.devices}x {p.hardware}"
@@ -55,7 +60,7 @@ def nearly_streaming(p: Prediction) -> bool:
 
 def page(p: Prediction) -> str:
     """Return the page that ``print`` shows: the answer, then why, then what is assumed."""
-    lines = [f"{p.titles[0]} on {machine_title(p)}", _workload(p), ""]
+    lines = [heading(p), _workload(p), ""]
     lines += [f"  {label:<8} {name:<9} {value}".rstrip() for label, name, value in _answers(p)]
     lines += ["", *_operations("one decode step", p.decode.ops)]
     if p.prompt_given:
