@@ -18,7 +18,8 @@ from roofline.errors import ModelFileError, RooflineError, UnknownNameError
 from roofline.readers.families import FAMILIES
 from roofline.readers.families.description import runs
 from roofline.readers.harmless import HARMLESS
-from roofline.readers.huggingface import kebab, spec_of
+from roofline.readers.huggingface import spec_of
+from roofline.readers.naming import spec_name
 from roofline.recipes import stored
 from roofline.tensors import parameters
 
@@ -310,4 +311,4 @@ def test_the_command_line_reads_configs_and_can_be_told_to_assume(folder, capsys
 
 @pytest.mark.parametrize(("text", "name"), [("Qwen3 30B_A3B", "qwen3-30b-a3b"), ("***", "model"), ("v1.5", "v1.5")])
 def test_names_are_made_fit_for_specs(text, name):
-    assert kebab(text) == name
+    assert spec_name(text) == name
