@@ -257,6 +257,7 @@ def test_the_command_leaves_the_warnings_of_its_caller_alone(capsys):
     assert warnings.showwarning is before
 
 
+@pytest.mark.filterwarnings("always")
 def test_a_broken_spec_of_a_user_is_passed_over_once(tmp_path, monkeypatch, capsys):
     (tmp_path / "model_specs").mkdir()
     (tmp_path / "model_specs" / "mine.toml").write_text("schema = 1\nbroken", encoding="utf-8")

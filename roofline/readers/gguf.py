@@ -26,7 +26,6 @@ _SOURCE = "file"
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}$")
 _BY_TENSOR = ("attention", "linear_attention", "ffn", "experts", "shared_experts")
 _WHOLE = ("embedding", "head", "router")
-_LONGEST_NAME = 80
 
 Key = tuple[str, str, int | None]
 """Group, name and layer of a tensor of ours."""
