@@ -53,7 +53,10 @@ def test_a_revision_may_be_named(hub):
     assert roofline.load_model("hf:acme/tiny@v2").architecture.d_model == 64
 
 
-X.load_model("hf:acme/none")
+@pytest.mark.usefixtures("hub")
+def test_what_the_hub_does_not_have_is_one_sentence():
+    with pytest.raises(UnknownNameError, match="'hf:acme/none' cannot be read from the hub: Repository Not") as caught:
+        roofline.load_model("hf:acme/none")
     assert "\n" not in str(caught.value)
 
 
