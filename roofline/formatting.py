@@ -33,6 +33,11 @@ def machine_title(p: Prediction) -> str:
     return title if p.devices == in_title else f"{p.devices // in_title} × {title}"
 
 
+def heading(p: Prediction) -> str:
+    """Return what runs on what, in one line of the page."""
+    return textwrap.shorten(f"{p.titles[0]} on {machine_title(p)}", WIDTH, placeholder=" …")
+
+
 def one_line(p: Prediction) -> str:
     """Return the prediction in one line, for lists and debuggers."""
     name = p.hardware if p.devices == 1 else f"{p.devices}x {p.hardware}"
@@ -55,7 +60,7 @@ def nearly_streaming(p: Prediction) -> bool:
 
 def page(p: Prediction) -> str:
     """Return the page that ``print`` shows: the answer, then why, then what is assumed."""
-    lines = [f"{p.titles[0]} on {machine_title(p)}", _workload(p), ""]
+    lines = [heading(p), _workload(p), ""]
     lines += [f"  {label:<8} {name:<9} {value}".rstrip() for label, name, value in _answers(p)]
     lines += ["", *_operations("one decode step", p.decode.ops)]
     if p.prompt_given:
@@ -139,8 +144,13 @@ def _limits(p: Prediction) -> str:
     if m.max_context is None:
         return "nothing: no context fits"
     limit = " (model's limit)" if m.max_context == p.max_context_of_model else ""
-    batch = f" or batch {m.max_batch:,}" if m.max_batch and p.batch > 1 else ""
+    batch = f" or batch {_count(m.max_batch)}" if m.max_batch and p.batch > 1 else ""
     return f"{m.max_context:,} tokens of context{limit}{batch}"
+
+
+def _count(number: int) -> str:
+    """Return a count as printed: exact, from a million on rounded, so that lines stay short."""
+    return f"{number:,}" if number < _MILLION else units.text(number, "").rstrip()
 
 
 def bar(share: float, width: int) -> str:

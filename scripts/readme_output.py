@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 from roofline.cli import main
@@ -49,12 +50,14 @@ def slips(existing: str, name: str, changes: dict[str, str]) -> str:
         return shell(f"roofline lint {name}.toml")
 
 
-def python(code: str) -> str:
-    """Return code and what it prints, as two code blocks."""
+def python(code: str, lines: int | None = None) -> str:
+    """Return code and what it prints (its first lines, where only so many are wanted), as two code blocks."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(code, {})  # noqa: S102 (our own five lines)
-    return fenced(code, "python") + "\n" + fenced(out.getvalue())
+    shown = out.getvalue().splitlines()
+    kept = shown if lines is None else [*shown[:lines], "  ..."]
+    return fenced(code, "python") + "\n" + fenced("\n".join(kept))
 
 
 def file_sizes() -> str:
@@ -68,3 +71,15 @@ def file_sizes() -> str:
         size = stored(load_model(model), recipe).bytes / {"GiB": 2**30, "GB": 1e9, "B": 1}[unit]
         rows.append([model, recipe, printed, f"{size:.{len(number.partition('.')[2])}f} {unit}"])
     return fenced(table(["model", "recipe", "published", "computed"], rows, (2, 3)))
+
+
+def families() -> str:
+    """Return every kind of model that can be read from files, as two paragraphs."""
+    from roofline.readers.families import FAMILIES
+    from roofline.readers.gguf_metadata import KNOWN
+
+    said = []
+    for title, names in (("Hugging Face `model_type`", FAMILIES), ("GGUF `general.architecture`", KNOWN)):
+        listed = " ".join(f"`{name}`" for name in sorted(names))
+        said.append(textwrap.fill(f"{title} ({len(names)}): {listed}.", 120, break_on_hyphens=False))
+    return "\n\n".join(said)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import roofline
-from roofline.specs import names
+from roofline.specs import load_model, names
 
 PATH = Path(__file__).parent.parent / "tests" / "golden" / "predictions.csv"
 HEADER = "# Our own numbers, not published ones: a difference means that predictions moved.\n"
@@ -28,7 +28,8 @@ FIELDS = (
     "decode.uniform.tokens_per_s",
     "prefill.ceiling.tokens_per_s",
 )
-WORKLOADS = ({"batch": 1, "context": 0}, {"batch": 32, "context": 4096})
+WORKLOADS = ((1, 0), (32, 4096))
+"""Batch, and cached tokens of each sequence as far as the model goes."""
 WEIGHTS = ("native", "q4_k_m")
 BOXES = ("dgx-spark", "h100-sxm", "sn40l-16")
 MODELS = ("llama-3.1-8b", "minimax-m2.7")
@@ -43,7 +44,8 @@ def rows() -> Iterator[list[str]]:
     pairs += [(model, hardware) for model in MODELS for hardware in MACHINES]
     for model, hardware in pairs:
         for weights in WEIGHTS:
-            for work in WORKLOADS:
+            for batch, context in WORKLOADS:
+                work = {"batch": batch, "context": min(context, load_model(model).architecture.max_context)}
                 p = roofline.predict(model, hardware, weights=weights, **work)
                 yield [model, hardware, weights, *map(str, work.values()), *(_text(p, field) for field in FIELDS)]
 

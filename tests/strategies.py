@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from roofline.specs import names
+from roofline.specs import load_device, load_hardware, load_model, names
 
 counts = st.integers(min_value=1, max_value=4096).map(float)
 tokens = st.integers(min_value=0, max_value=200_000).map(float)
@@ -62,11 +62,14 @@ SEQUENCES = {
     ("tokens_that_fit", "windows"): (1, new_tokens),
 }
 
-models = st.sampled_from(names("model"))
-hardware = st.sampled_from(names("hardware"))
+LONGEST_CONTEXT = 32_000
+models = st.sampled_from(
+    [name for name in names("model") if load_model(name).architecture.max_context >= 2 * LONGEST_CONTEXT]
+)
+hardware = st.sampled_from([name for name in names("hardware") if load_device(load_hardware(name)).compute])
 weights = st.sampled_from(
     ["native", "bf16", "fp8", "nvfp4", "mxfp4", "q8_0", "q4_k_m", "iq4_xs", "iq2_xxs", "int4-awq"]
 )
 caches = st.sampled_from(["bf16", "fp8", "q8_0", "q4_0"])
 batches = st.integers(min_value=1, max_value=512)
-contexts = st.integers(min_value=0, max_value=32_000)
+contexts = st.integers(min_value=0, max_value=LONGEST_CONTEXT)

@@ -154,6 +154,13 @@ def test_a_borrowing_model_with_a_broken_table_is_an_error(own_specs, broken):
         load_model("net")
 
 
+def test_a_borrowing_model_that_cites_no_text_is_an_error(own_specs):
+    head = 'schema = 1\nname = "net"\ntitle = "A net"\nauthor = "Nobody"\narchitecture_of = "llama-3.1-8b"\n'
+    (own_specs / "model_specs" / "net.toml").write_text(head + "architecture = { cited = { d_model = [1] } }")
+    with pytest.raises(SpecError, match=r"architecture\.cited\.d_model: should be a valid string"):
+        load_model("net")
+
+
 def test_an_architecture_may_be_borrowed_with_differences():
     ours, base = load_model("minimax-m2.5").architecture, load_model("minimax-m2.7").architecture
     assert ours.max_context == 196608 != base.max_context

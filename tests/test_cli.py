@@ -255,3 +255,14 @@ def test_the_command_leaves_the_warnings_of_its_caller_alone(capsys):
     before = warnings.showwarning
     run(capsys, *SPARK)
     assert warnings.showwarning is before
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_broken_spec_of_a_user_is_passed_over_once(tmp_path, monkeypatch, capsys):
+    (tmp_path / "model_specs").mkdir()
+    (tmp_path / "model_specs" / "mine.toml").write_text("schema = 1\nbroken", encoding="utf-8")
+    monkeypatch.setenv("ROOFLINE_SPECS", str(tmp_path))
+    assert main(["list", "models", "minimax"]) == 0
+    out, err = capsys.readouterr()
+    assert "minimax-m2.7" in out
+    assert err.count("passed over") == 1

@@ -24,13 +24,22 @@ def test_the_line():
 def test_the_page_keeps_to_80_columns_and_says_the_answer_first(model, box, recipe, batch, context):
     p = roofline.predict(model, box, weights=recipe, batch=batch, context=context, prompt=64)
     lines = str(p).splitlines()
-    assert lines[0] == f"{p.titles[0]} on {formatting.machine_title(p)}"
+    assert lines[0] == formatting.heading(p)
     assert lines[3].startswith("  decode   ceiling")
     long = [line for line in lines if len(line) > 80]
     assert not long, long
     words = " ".join(str(p).split())
     for text in p.assumptions:
         assert " ".join(text.split()) in words
+
+
+def test_titles_too_long_for_a_line_are_cut():
+    short, long = roofline.predict("llama-3.1-8b", "h100-sxm"), roofline.predict("deepseek-r1", "rtx-4090-genoa")
+    assert formatting.heading(short) == f"Llama-3.1-8B on {short.titles[1]}"
+    cut = formatting.heading(long)
+    assert len(cut) <= 80
+    assert cut.endswith(" …")
+    assert f"DeepSeek-R1 on {long.titles[1]}".startswith(cut.removesuffix(" …"))
 
 
 def test_ceiling_and_streaming_are_told_apart_where_they_differ():

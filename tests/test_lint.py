@@ -289,6 +289,7 @@ def real(tmp_path, name, old, new):
         ("llama-3.1-8b", "d_model     = 4096", "d_model     = 4100", "architecture.d_model", "no multiple of 32"),
         ("llama-3.1-8b", "vocab       = 128256", "vocab       = 128", "architecture.vocab", "published models have"),
         ("llama-3.1-8b", "max_context = 131072", "max_context = 131", "architecture.max_context", "take 512 to"),
+        ("llama-3.1-8b", "d_ff = 14336", "d_ff = 400", "architecture.ffn.dense.d_ff", "0.1 to 32 is usual"),
         ("gpt-oss-20b", "d_expert    = 2880", "d_expert    = 92160", "architecture.ffn.experts.d_expert", "one expert"),
     ],
 )  # fmt: skip

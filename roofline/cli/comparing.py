@@ -66,6 +66,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
         epilog="Hardware takes a count: roofline compare '2x rtx-pro-6000' h100-sxm",
     )
     parser.add_argument("names", metavar="NAME", nargs="+", help="a model or hardware, or the path of a spec file")
+    parser.add_argument(
+        "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON, in SI units")
     parser.set_defaults(run=run)
 
@@ -81,7 +84,7 @@ def run(options: argparse.Namespace) -> bool:
     given = _joined(options.names)
     if len(given) < 2:
         raise WorkloadError(f"only {given[0]!r:.80} is given; two or more to compare are wanted")
-    things = [_named(name) for name in given]
+    things = [_named(name, assume_known=options.assume_known) for name in given]
     models = [spec for spec, _ in things if isinstance(spec, ModelSpec)]
     if models and len(models) < len(things):
         odd = next(spec.name for spec, _ in things if not isinstance(spec, ModelSpec))
@@ -107,10 +110,10 @@ def _joined(names: Sequence[str]) -> list[str]:
     return joined
 
 
-def _named(name: str) -> tuple[Any, int]:
+def _named(name: str, *, assume_known: bool) -> tuple[Any, int]:
     """Return a spec and how many of it are meant."""
     try:
-        spec, count = load(name), 1
+        spec, count = load(name, assume_known=assume_known), 1
     except UnknownNameError as error:
         try:
             spec, count = machine_named(name)
@@ -187,12 +190,7 @@ def _hardware_rows(things: Sequence[tuple[HardwareSpec, int]]) -> Iterator[Row]:
     for name, found in peaks.items():
         yield row(f"peak.{name}", "FLOP/s", (p * n if p else None for p, n in zip(found, numbers, strict=True)))
     for name, found in peaks.items():
-        roofs = zip(found, machines, strict=True)
-        yield row(
-            f"ridge.{name}",
-            "FLOP/B",
-            (p * m.devices / m.bytes_per_s if p and m.bytes_per_s else None for p, m in roofs),
-        )
+        yield row(f"ridge.{name}", "FLOP/B", (_ridge(p, m) for p, m in zip(found, machines, strict=True)))
     for to in ("peers", "network", "host"):
         if any(link.to == to for device in devices for link in device.links):
             yield row(f"link.{to}", "B/s", (_link(device, to) for device in devices))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from roofline import llama_cpp_mixes, measurements, units
 from roofline.cli import output
-from roofline.errors import UnknownNameError
+from roofline.errors import BrokenSpecWarning, SpecError, UnknownNameError
 from roofline.formats import FORMATS
 from roofline.machine import usable
 from roofline.specs import HardwareSpec, load_device, load_engine, load_hardware, load_model, names
@@ -90,9 +91,18 @@ def _text(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _readable(load: Callable[[str], Any], kind: str) -> Iterator[Any]:
+    """Yield every spec of a kind; what cannot be read, and so is of a user or a plug-in, is passed over with a word."""
+    for name in names(kind):
+        try:
+            yield load(name)
+        except SpecError as error:
+            warnings.warn(f"passed over: {error}", BrokenSpecWarning, stacklevel=2)
+
+
 def _models() -> list[dict[str, Any]]:
     found = []
-    for model in sorted(map(load_model, names("model")), key=lambda model: (model.author.lower(), model.name)):
+    for model in sorted(_readable(load_model, "model"), key=lambda model: (model.author.lower(), model.name)):
         counts = parameters(model.architecture)
         found.append(
             {
@@ -116,7 +126,7 @@ def _by_vendor(spec: HardwareSpec) -> tuple[Any, ...]:
 
 def _hardware() -> list[dict[str, Any]]:
     found = []
-    for spec in sorted(map(load_hardware, names("hardware")), key=_by_vendor):
+    for spec in sorted(_readable(load_hardware, "hardware"), key=_by_vendor):
         device = load_device(spec)
         main = device.main_memory
         best = max(device.compute, key=lambda c: c.peak.si, default=None)

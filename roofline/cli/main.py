@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import warnings
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage, 3 the answer is no (with ``--strict``).
     """
     with warnings.catch_warnings():
-        warnings.showwarning = _warning
+        warnings.showwarning = functools.partial(_warning, set())
         return _run(arguments)
 
 
@@ -94,5 +95,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     return DONE if good or not getattr(options, "strict", False) else ANSWER_IS_NO
 
 
-def _warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+def _warning(said: set[str], message: Warning | str, category: type[Warning], *_: object) -> None:
+    if str(message) in said:
+        return
+    said.add(str(message))
     sys.stderr.write(f"roofline: {category.__name__}: {message}\n")

@@ -36,7 +36,10 @@ def add(verbs: argparse._SubParsersAction) -> None:
         help="one model, device or engine: every value beside its source",
         description="One model, device or engine: every value beside its source.",
     )
-    parser.add_argument("name", metavar="NAME", help="a model, hardware or engine, or the path of a spec file")
+    parser.add_argument("name", metavar="NAME", help="a model, hardware or engine, a spec, config, GGUF ... of one")
+    parser.add_argument(
+        "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
+    )
     parser.add_argument("--sources", action="store_true", help="of a model: each source in full (JSON has them always)")
     parser.add_argument("--json", action="store_true", help="as JSON, in SI units")
     parser.set_defaults(run=run)
@@ -44,7 +47,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> bool:
     """Print one spec."""
-    spec = load(options.name)
+    spec = load(options.name, assume_known=options.assume_known)
     if options.json:
         output.write_json(_model_json(spec) if isinstance(spec, ModelSpec) else _spec_json(spec))
     else:
@@ -58,10 +61,10 @@ def _page(spec: Any, *, sources: bool) -> Iterator[str]:
     return itertools.chain(model_page.page(spec), _model_sources(spec) if sources else model_page.sources(spec))
 
 
-def load(name: str) -> Any:
-    """Return the spec of that name, of whatever kind."""
+def load(name: str, *, assume_known: bool = False) -> Any:
+    """Return the spec of that name or in that file, of whatever kind."""
     if is_path(name):
-        return _load_path(name)
+        return _load_path(name, assume_known=assume_known)
     for load in LOADERS.values():
         try:
             return load(name)
@@ -73,10 +76,10 @@ def load(name: str) -> Any:
     raise UnknownNameError(f"no model, hardware or engine is named {name!r}; {hint}")
 
 
-def _load_path(path: str) -> Any:
+def _load_path(path: str, *, assume_known: bool) -> Any:
     """Return the spec in a file, of the kind that its keys say; only models come in other files than TOML."""
     if Path(path).suffix != ".toml":
-        return load_model(path)
+        return load_model(path, assume_known=assume_known)
     try:
         kind = kind_of(read_toml(Path(path)))
     except SpecError:

@@ -156,8 +156,8 @@ def _heads(a: Architecture, name: str, mixer: GroupedQuery) -> Iterator[Finding]
 def _network(a: Architecture, name: str, network: Dense | Experts) -> Iterator[Finding]:
     key = f"architecture.ffn.{name}"
     if isinstance(network, Dense):
-        if not 0.25 <= network.d_ff / a.d_model <= 32:
-            text = f"{network.d_ff:,} is {network.d_ff / a.d_model:.3g} x d_model; 0.25 to 32 is usual"
+        if not 0.1 <= network.d_ff / a.d_model <= 32:
+            text = f"{network.d_ff:,} is {network.d_ff / a.d_model:.3g} x d_model; 0.1 to 32 is usual"
             yield warning(f"{key}.d_ff", text)
         return
     if network.experts > 1 and network.top_k > network.experts / 2:

@@ -16,6 +16,7 @@ from roofline.readers.gguf_architecture import read_architecture
 from roofline.readers.gguf_header import GgufHeader, TensorInfo, read_gguf_header
 from roofline.readers.gguf_metadata import Facts
 from roofline.readers.gguf_tensors import SortedTensors, layer_parts, model_part, sort_tensors
+from roofline.readers.naming import spec_name
 from roofline.readers.regular_file import fail
 from roofline.recipes import stored
 from roofline.specs.model import Architecture, ModelSpec
@@ -25,7 +26,6 @@ _SOURCE = "file"
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}$")
 _BY_TENSOR = ("attention", "linear_attention", "ffn", "experts", "shared_experts")
 _WHOLE = ("embedding", "head", "router")
-_LONGEST_NAME = 80
 
 Key = tuple[str, str, int | None]
 """Group, name and layer of a tensor of ours."""
@@ -179,17 +179,6 @@ def _spec(
         return ModelSpec.model_validate(data)
     except ValidationError as error:
         fail(path, f"what was read makes no model: {error.errors()[0]['msg']}")
-
-
-def spec_name(text: str) -> str:
-    """Return ``text`` as a name of a spec: lower case, with hyphens.
-
-    Examples
-    --------
-    >>> spec_name("Qwen3.6-35B-A3B-UD_Q4_K_XL")
-    'qwen3.6-35b-a3b-ud-q4-k-xl'
-    """
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower())[:_LONGEST_NAME].strip("-.") or "model"
 
 
 def _printable(text: str) -> str:

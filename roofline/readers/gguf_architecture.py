@@ -7,6 +7,7 @@ then agree with. What neither says, the rule of llama.cpp for the architecture d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -289,6 +290,7 @@ def _named(tables: list[dict[str, Any] | None], names: dict[str, str]) -> tuple[
     """Return the different tables by a name for each, and the name of each layer's."""
     found: dict[str, dict[str, Any]] = {}
     known: dict[str, str] = {}
+    numbers = Counter[str]()
     each = []
     for table in tables:
         if table is None:
@@ -297,8 +299,8 @@ def _named(tables: list[dict[str, Any] | None], names: dict[str, str]) -> tuple[
         text = repr(table)
         if text not in known:
             base = _base_name(table, names)
-            number = sum(name == base or name.startswith(f"{base}-") for name in found)
-            known[text] = base if number == 0 else f"{base}-{number + 1}"
+            numbers[base] += 1
+            known[text] = base if numbers[base] == 1 else f"{base}-{numbers[base]}"
             found[known[text]] = table
         each.append(known[text])
     return found, each

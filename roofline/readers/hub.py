@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 
 from roofline.errors import ModelFileError, UnknownNameError
-from roofline.readers.huggingface import CONFIG, QUANTIZATION, kebab, read_tables, spec_of
+from roofline.readers.huggingface import CONFIG, QUANTIZATION, read_tables, spec_of
+from roofline.readers.naming import spec_name
 from roofline.specs.model import ModelSpec
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?")
 
 
 def read_repository(name: str, *, assume_known: bool = False) -> ModelSpec:
@@ -52,5 +53,5 @@ def read_repository(name: str, *, assume_known: bool = False) -> ModelSpec:
     table, extra = read_tables(files[CONFIG], files.get(QUANTIZATION))
     commit = files[CONFIG].parent.name
     url = f"https://huggingface.co/{repository}/blob/{commit}/{CONFIG}"
-    spec_name = kebab(repository.rpartition("/")[2])
-    return spec_of(table, extra, f"{repository}/{CONFIG}", spec_name, url, assume_known=assume_known)
+    name_of_spec = spec_name(repository.rpartition("/")[2])
+    return spec_of(table, extra, f"{repository}/{CONFIG}", name_of_spec, url, assume_known=assume_known)

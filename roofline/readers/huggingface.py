@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from roofline.readers.config import Config
 from roofline.readers.families import describe
 from roofline.readers.families.unsaid import UNSAID
 from roofline.readers.json_file import read_json
+from roofline.readers.naming import spec_name
 from roofline.readers.safetensors import StoredFiles, read_headers
 from roofline.specs.model import Architecture, ModelSpec
 
@@ -66,18 +66,7 @@ def _table(file: Path) -> dict[str, Any]:
 def name_of(path: Path) -> str:
     """Return a spec's name made of a path: of the file, or of its folder where the file is a ``config.json``."""
     stem = path.parent.absolute().name if path.name == CONFIG else path.name if path.is_dir() else path.stem
-    return kebab(stem.removesuffix("_config") or path.absolute().name)
-
-
-def kebab(text: str) -> str:
-    """Return ``text`` as a spec may be called.
-
-    Examples
-    --------
-    >>> kebab("Qwen3 30B_A3B (copy)")
-    'qwen3-30b-a3b-copy'
-    """
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.") or "model"
+    return spec_name(stem.removesuffix("_config") or path.absolute().name)
 
 
 def spec_of(
@@ -118,7 +107,7 @@ def spec_of(
         "author": "unknown",
         "sources": {
             "config": {
-                "title": Path(where).name,
+                "title": f"{Path(where).name} of {name}",
                 "url": url,
                 "locator": "the file itself",
                 "accessed": dt.datetime.now(dt.UTC).date().isoformat(),

@@ -106,8 +106,8 @@ def _inherit(table: dict[str, Any], path: Path) -> None:
     # a source of the original that this model says all of otherwise is not needed any more
     kept = {k: v for k, v in _table(shared, "cited").items() if k.partition(".")[0] not in own}
     cited = kept | _table(own, "cited")
-    architecture = shared | own | {"cited": cited}
-    sources, needed = _table(table, "sources"), {architecture.get("source"), *cited.values()}
+    architecture: dict[str, Any] = shared | own | {"cited": cited}
+    sources, needed = _table(table, "sources"), [architecture.get("source"), *cited.values()]
     table["sources"] = {k: v for k, v in _table(base, "sources").items() if k in needed} | sources
     table["architecture"] = architecture
 
