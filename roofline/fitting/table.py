@@ -244,7 +244,7 @@ def log_expected(t: Table, c: Constants) -> Floats:
 
 def read(paths: list[str | Path] | None) -> tuple[list[Measurement], set[str]]:
     """Return all measurements of the files, and the sources among them that are crowds."""
-    files = measurements.files(paths)
+    files = measurements.files(paths or None) if paths else [*measurements.files(), *measurements.files([measurements.PUBLISHED])]
     every = [row for path in files for row in measurements.read(path)]
     crowds = set().union(*(crowd_sources(folder) for folder in {path.parent for path in files}))
     return every, crowds
