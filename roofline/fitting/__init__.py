@@ -4,7 +4,7 @@ Needs numpy, as everything over arrays; nothing here is imported by :func:`roofl
 """
 
 from roofline.fitting.engines import EngineFit, fit_engine
-from roofline.fitting.table import Row, Table, read, rows_of
+from roofline.fitting.table import Row, Table, crowd_sources, read, rows_of
 from roofline.fitting.writing import write
 
-__all__ = ["EngineFit", "Row", "Table", "fit_engine", "read", "rows_of", "write"]
+__all__ = ["EngineFit", "Row", "Table", "crowd_sources", "fit_engine", "read", "rows_of", "write"]

@@ -152,9 +152,17 @@ def accuracy(fit: EngineFit) -> Iterator[dict[str, Any]]:
 
 
 def covered(fit: EngineFit, what: str, level: float = LEVEL) -> Floats:
-    """Return whether each row lies in the interval that the residuals of the *other* groups give; NaN if too few."""
+    """Return whether each row lies in its left-out interval, as 0 or 1; NaN where there is none."""
+    low, high = left_out_intervals(fit, what, level)
     residual = fit.rows.log_seconds - fit.left_out[what]
-    inside = np.full(len(residual), np.nan)
+    inside = ((residual >= low) & (residual <= high)).astype(float)
+    return np.where(np.isfinite(low), inside, np.nan)
+
+
+def left_out_intervals(fit: EngineFit, what: str, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Return ends of log(measured / expected) that the residuals of the *other* groups give; NaN if too few."""
+    residual = fit.rows.log_seconds - fit.left_out[what]
+    lows, highs = np.full(len(residual), np.nan), np.full(len(residual), np.nan)
     plain = np.array([row.plain for row in fit.rows.rows])
     for kind in set(fit.rows.kind):
         mine = (fit.rows.kind == kind) & np.isfinite(residual) & plain
@@ -162,9 +170,8 @@ def covered(fit: EngineFit, what: str, level: float = LEVEL) -> Floats:
             this = mine & (fit.groups[what] == group)
             others = residual[mine & ~this]
             if len(others) >= FEWEST:
-                low, high = _quantiles(others, ((1 - level) / 2, (1 + level) / 2))
-                inside[this] = (residual[this] >= low) & (residual[this] <= high)
-    return inside
+                lows[this], highs[this] = _quantiles(others, ((1 - level) / 2, (1 + level) / 2))
+    return lows, highs
 
 
 def _quantiles(residuals: Floats, probabilities: tuple[float, ...]) -> Floats:
