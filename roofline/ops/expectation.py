@@ -12,7 +12,8 @@ def smooth_maximum(*, x: Num, y: Num, exponent: Num) -> Num:
 
     Parameters
     ----------
-    x, y : times that overlap, x and y. [s]
+    x : one time, x. [s]
+    y : the other, y. [s]
     exponent : sharpness, p; the larger, the nearer to the maximum. [1]
 
     Returns
