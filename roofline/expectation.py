@@ -43,7 +43,9 @@ def served_work(s: Setting, speed: Speed, work: Workload) -> ServedWork:
     data, output = speed.layout.data, work.output or 1
     tokens = work.cached + work.prompt + output
     replicas = 1 if speed.layout.expert > 1 else data  # experts spread over all ranks are stored once
-    room = (speed.rules.memory_share * s.machine.capacity_bytes / replicas - s.transformer.weights_bytes) * replicas / data
+    room = (
+        (speed.rules.memory_share * s.machine.capacity_bytes / replicas - s.transformer.weights_bytes) * replicas / data
+    )
     each = float(s.growth.bytes_of(tokens) + s.transformer.state_bytes)
     concurrency = max((work.concurrency or 1) / data, 1.0)
     streams: Any = streams_at_once(concurrency=concurrency, room_bytes=room, bytes_each=each)
@@ -141,4 +143,6 @@ def _terms(made_of: PassSeconds) -> dict[str, float]:
         "requests": parts.sequences,
     }
     host = parts.total - sum(device.values())
-    return {name: float(seconds) for name, seconds in device.items() if seconds} | ({"host": host} if host > 1e-12 else {})
+    return {name: float(seconds) for name, seconds in device.items() if seconds} | (
+        {"host": host} if host > 1e-12 else {}
+    )

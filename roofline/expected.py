@@ -78,14 +78,31 @@ def pass_seconds(w: PassWork, c: Constants, *, prefill: bool = False, eager: Num
     -------
     PassSeconds
     """
-    slower = (1.0, c.slower_eight, c.slower_eight_block, c.slower_four, c.slower_float4, c.slower_k_quant, c.slower_codebook)
-    few = 1.0 if prefill else where_at_least(w.tokens, FEW[0], where_at_least(w.tokens, FEW[1] + 0.5, 1.0, c.few_tokens), 1.0)
+    slower = (
+        1.0,
+        c.slower_eight,
+        c.slower_eight_block,
+        c.slower_four,
+        c.slower_float4,
+        c.slower_k_quant,
+        c.slower_codebook,
+    )
+    few = (
+        1.0
+        if prefill
+        else where_at_least(w.tokens, FEW[0], where_at_least(w.tokens, FEW[1] + 0.5, 1.0, c.few_tokens), 1.0)
+    )
     weights: Num = 0.0
     for seconds, routed, factor in zip(w.stream, w.routed, slower, strict=True):
         weights = weights + (seconds + (few - 1.0) * routed) * factor
     weights = weights / c.weight_bandwidth
     multiply: Num = 0.0
-    for seconds, row, factor in zip(w.multiply, w.row, (1.0, c.slower_multiply_eight, c.slower_multiply_eight_block, c.slower_multiply_four), strict=True):
+    for seconds, row, factor in zip(
+        w.multiply,
+        w.row,
+        (1.0, c.slower_multiply_eight, c.slower_multiply_eight_block, c.slower_multiply_four),
+        strict=True,
+    ):
         multiply = multiply + (seconds + (c.padding_rows * row if prefill else 0.0)) * factor
     multiply = multiply / c.multiply_rate
     matrices = ops.smooth_maximum(x=weights, y=multiply, exponent=OVERLAP)

@@ -21,8 +21,8 @@ PRODUCTS = ("wide", "eight", "eight-block", "float4")
 """Ways to multiply: in 16 bits, in 8 bits, in 8 bits with a scale for each tile, in 4-bit floats."""
 
 _BITS = {"wide": 16, "eight": 8, "eight-block": 8, "float4": 4}
-_OWN = {"eight": "eight", "eight-block": "eight-block", "float4": "float4"}
-_INTEGER = dict.fromkeys(("eight", "four", "float4", "k-quant", "codebook"), "eight")
+_OWN: dict[str, str] = {"eight": "eight", "eight-block": "eight-block", "float4": "float4"}
+_INTEGER: dict[str, str] = dict.fromkeys(("eight", "four", "float4", "k-quant", "codebook"), "eight")
 """llama.cpp multiplies quantised weights as 8-bit integers on NVIDIA's devices, elsewhere in 16 bits."""
 
 

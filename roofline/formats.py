@@ -218,7 +218,8 @@ COMPUTE_BITS = {
 
 STORAGE_CLASSES = ("wide", "eight", "eight-block", "four", "float4", "k-quant", "codebook")
 """Ways to store weights that engines read at different speeds: 16 bits and more; 8 bits; 8-bit floats with a
-scale for each tile; blocks of integers of 4 to 6 bits; blocks of 4-bit floats; super-blocks of sub-blocks; indices into a table."""
+scale for each tile; blocks of integers of 4 to 6 bits; blocks of 4-bit floats; super-blocks of sub-blocks; indices
+into a table."""
 
 
 def storage_class(stored: Format) -> str:

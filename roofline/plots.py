@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roofline import formatting, units
 from roofline.errors import OutputError
@@ -238,6 +238,7 @@ def save(ax: Axes, path: str | Path) -> None:
         The file cannot be written, or the format is unknown.
     """
     try:
-        ax.figure.savefig(path)
+        figure: Any = ax.figure
+        figure.savefig(path)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be drawn: {error}") from None

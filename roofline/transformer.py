@@ -110,7 +110,8 @@ def transformer(model: ModelSpec, weights: str, kv: str, weights_bytes: float | 
     routed = {_routed_name(f): f for f in architecture.ffn.values() if isinstance(f, Experts)}
     experts = [_routed(name, f, parts.pop(name)) for name, f in routed.items()]
     matrices = {
-        name: Matrices(name, part.elements, part.last_elements, part.bytes, part.shares, part.storage) for name, part in parts.items()
+        name: Matrices(name, part.elements, part.last_elements, part.bytes, part.shares, part.storage)
+        for name, part in parts.items()
     }
     first = ("attention projections", "linear attention projections")
     last = ("feed-forward", "router", "shared experts", "output head")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from roofline import measurements
 from roofline._predict import predict
 from roofline._remember import remember
+from roofline.calls import KINDS, UnresolvedError, expected_call, load_spec, require, set_aside
 from roofline.errors import (
     FileSizeError,
     MeasurementError,
@@ -37,8 +38,8 @@ class RowResult:
     """One row beside the prediction, in the unit of its metric.
 
     ``ratio`` is how close the measurement comes to the ceiling: 1 is at it, above 1 faster than it. ``expected`` is
-    None where the engine has no fitted speed, or the row leaves out what its metric depends on. ``layout`` is ``"apart"``
-    where experts, stages or data are parallel, which is modelled by simple rules only, else empty.
+    None where the engine has no fitted speed, or the row leaves out what its metric depends on. ``layout`` is
+    ``"apart"`` where experts, stages or data are parallel, which is modelled by simple rules only, else empty.
     """
 
     id: str
@@ -107,10 +108,6 @@ class Validation:
         if not rows:
             del found["rows_detail"]
         return found
-
-
-class UnresolvedError(Exception):
-    """A row that cannot become a call; the text says why, and is counted."""
 
 
 def validate(
@@ -299,7 +296,9 @@ def _left_out(rows: list[Measurement], what: str, level: float) -> dict[str, _Ex
             continue
         fit = fitting.fit_engine(engine, mine, crowds, left_out=(what,))
         lows, highs = left_out_intervals(fit, what, level)
-        for row, expected, low, high in zip(mine, fit.left_out[what].tolist(), lows.tolist(), highs.tolist(), strict=True):
+        for row, expected, low, high in zip(
+            mine, fit.left_out[what].tolist(), lows.tolist(), highs.tolist(), strict=True
+        ):
             if not math.isfinite(expected):
                 continue
             ratio = math.exp(expected) / row.seconds
@@ -321,30 +320,10 @@ def _within(found: _Expected, ceiling: float | None, *, is_time: bool) -> _Expec
     return _Expected(*(None if end is None else better(end, ceiling) for end in found))
 
 
-def set_aside(row: Measurement) -> None:
-    """Refuse a row that the schema sets aside.
-
-    Raises
-    ------
-    UnresolvedError
-        The row has a reason not to be evaluated.
-    """
-    if row.why_excluded:
-        raise UnresolvedError("why_excluded")
-    if row.anomaly:
-        raise UnresolvedError("anomaly")
-    if row.note.startswith("cpu_offload:"):
-        raise UnresolvedError("cpu_offload")
-    if "context parallel" in row.note.lower() or row.source == "context_parallel":
-        raise UnresolvedError("context_parallel")
-    if row.speculative not in {"", "none"}:
-        raise UnresolvedError(f"speculative: {row.speculative}")
-
-
 def _prediction(row: Measurement) -> Prediction:
     """Return the call whose ceiling is the loosest that the row allows."""
-    _require(row)
-    model, hardware = _spec(load_model, row, "model"), _spec(load_hardware, row, "hardware")
+    require(row)
+    model, hardware = load_spec(load_model, row, "model"), load_spec(load_hardware, row, "hardware")
     try:
         return predict(model, hardware, **_options(row))
     except UnknownNameError:
@@ -355,34 +334,6 @@ def _prediction(row: Measurement) -> Prediction:
         raise UnresolvedError("longer than the model's published maximum") from None
     except RooflineError as error:
         raise UnresolvedError(f"refused: {error}") from None
-
-
-def _spec(load: Callable[[str | Path], Any], row: Measurement, kind: str) -> Any:
-    name = getattr(row, kind)
-    try:
-        return load(row.folder / name if is_path(name) else name)
-    except UnknownNameError:
-        raise UnresolvedError(f"unknown {kind}: {name}") from None
-    except RooflineError as error:
-        raise UnresolvedError(f"broken {kind}: {error}") from None
-
-
-def _require(row: Measurement) -> None:
-    """Set the row aside if it leaves out what its metric cannot do without."""
-    amount = row.metric in measurements.AMOUNTS
-    whole_run = row.metric in {"output_tok_per_s", "total_tok_per_s"}
-    needs_prompt = row.metric in {"prefill_tok_per_s", "ttft_s", "total_tok_per_s"}
-    missing = {
-        "hardware or model": not (row.hardware and row.model),
-        "weights": not row.weights,
-        "devices": row.devices is None and not amount,
-        "batch of a whole run": whole_run and row.batch is None,
-        "prompt length": needs_prompt and not row.prompt_tokens,
-        "output length": row.metric == "total_tok_per_s" and not row.output_tokens,
-    }
-    for what, is_missing in missing.items():
-        if is_missing:
-            raise UnresolvedError(f"{what} not stated")
 
 
 def _options(row: Measurement) -> dict[str, Any]:
@@ -404,70 +355,6 @@ def _options(row: Measurement) -> dict[str, Any]:
     if amount:
         return options | {"context": row.context or 0}
     return options | {"prompt": prompt, "cached": row.context or 0}
-
-
-KINDS = {
-    "decode_tok_per_s": "decode",
-    "decode_tok_per_s_total": "decode",
-    "prefill_tok_per_s": "prefill",
-    "tpot_s": "per token",
-    "ttft_s": "first token",
-    "output_tok_per_s": "request",
-    "total_tok_per_s": "request",
-}
-"""What of an engine's speed each metric measures."""
-
-USUAL_OUTPUT = 256
-"""Tokens of an answer where a row does not say, for times that hardly depend on it. [token]"""
-
-
-def built_of(row: Measurement) -> str:
-    """Return when the engine of a row was built, as YYYY or YYYY-MM, as far as the row's date says."""
-    return row.date[:7] if row.date[:2] == "20" else ""
-
-
-def expected_call(row: Measurement) -> dict[str, Any]:
-    """Return the arguments of the prediction whose expected speed a row is compared with.
-
-    Raises
-    ------
-    UnresolvedError
-        The row leaves out what its metric cannot do without.
-    """
-    _require(row)
-    served = KINDS[row.metric] in {"per token", "first token", "request"}
-    if served and not row.prompt_tokens:
-        raise UnresolvedError("prompt length not stated")
-    if served and row.batch is None and row.metric != "ttft_s":
-        raise UnresolvedError("concurrency not stated")
-    if KINDS[row.metric] == "request" and not row.output_tokens:
-        raise UnresolvedError("output length not stated")
-    call: dict[str, Any] = {
-        "model": _spec(load_model, row, "model"),
-        "hardware": _spec(load_hardware, row, "hardware"),
-        "devices": row.devices or 1,
-        "weights": row.weights,
-        "kv": row.kv or None,
-        "weights_bytes": row.weights_bytes,
-        "engine": row.engine,
-        "backend": row.backend or None,
-        "built": built_of(row) or None,
-        "mode": row.mode or None,
-        "batch": 1 if served else row.batch or 1,
-        "context": 0,
-        "cached": 0,
-        "prompt": None,
-        "output": None,
-        "concurrency": None,
-        **{name: getattr(row, name) for name in ("tp", "ep", "pp", "dp")},
-    }
-    if KINDS[row.metric] == "decode":
-        start = row.context if row.context is not None else row.prompt_tokens or 0
-        return call | {"context": start + (row.output_tokens or 0) // 2}
-    call |= {"prompt": row.prompt_tokens, "cached": row.context or 0}
-    if served:
-        call |= {"concurrency": row.batch or 1, "output": row.output_tokens or USUAL_OUTPUT}
-    return call
 
 
 def _requests(row: Measurement, prompt: int | None) -> dict[str, int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import roofline
+import roofline.setting
 from roofline import calibration, expected
 from roofline.calibration import hardware_class, interval, period
 from roofline.expected_work import Layout, pass_work
@@ -45,7 +47,15 @@ def test_nothing_expected_beats_the_ceiling_and_every_value_lies_in_its_interval
 ):
     model, box, options = case
     p = roofline.predict(
-        model, box, batch=batch, context=context, prompt=prompt, output=output, concurrency=batch, level=level, **options
+        model,
+        box,
+        batch=batch,
+        context=context,
+        prompt=prompt,
+        output=output,
+        concurrency=batch,
+        level=level,
+        **options,
     )
     for best, found in ((p.decode.ceiling, p.decode.expected), (p.prefill.ceiling, p.prefill.expected)):
         if found is not None:
@@ -65,7 +75,9 @@ def test_nothing_expected_beats_the_ceiling_and_every_value_lies_in_its_interval
 def test_terms_add_up_to_the_time():
     found = roofline.predict("gpt-oss-120b", "2x h100-sxm", engine="vllm", tp=2, context=2000, batch=8).decode.expected
     assert sum(found.terms.values()) == pytest.approx(found.seconds_per_step, rel=1e-9)
-    assert {"weights and multiplication", "cache and attention", "kernels", "exchange between devices"} <= set(found.terms)
+    assert {"weights and multiplication", "cache and attention", "kernels", "exchange between devices"} <= set(
+        found.terms
+    )
 
 
 def test_without_an_engine_nothing_is_expected_and_json_says_null():
@@ -79,7 +91,9 @@ def test_every_constant_of_a_fitted_engine_has_a_value_a_unit_and_a_spread(name)
     fitted = load_engine(name).fitted
     assert set(fitted.constants) == set(CONSTANTS) == set(expected.Constants._fields)
     assert all(c.unit == CONSTANTS[n] and c.value > 0 for n, c in fitted.constants.items())
-    assert all(len(r.quantiles) == len(PROBABILITIES) and list(r.quantiles) == sorted(r.quantiles) for r in fitted.residuals)
+    assert all(
+        len(r.quantiles) == len(PROBABILITIES) and list(r.quantiles) == sorted(r.quantiles) for r in fitted.residuals
+    )
 
 
 def test_intervals_are_nested_in_level_and_wider_for_what_no_fit_has_seen():
@@ -90,7 +104,7 @@ def test_intervals_are_nested_in_level_and_wider_for_what_no_fit_has_seen():
         fast, slow = interval(fitted, "per token", seen, level)
         widths.append((fast, slow))
         assert fast <= 1 <= slow
-    assert all(a[0] >= b[0] and a[1] <= b[1] for a, b in zip(widths, widths[1:], strict=False))
+    assert all(a[0] >= b[0] and a[1] <= b[1] for a, b in pairwise(widths))
     new = interval(fitted, "per token", seen._replace(hardware=False, device=False), 0.9)
     assert new[1] / new[0] > widths[3][1] / widths[3][0]
 
@@ -116,7 +130,10 @@ def test_layers_on_several_devices_do_not_speed_up_one_stream():
     split = roofline.predict("llama-3.1-8b", "2x rtx-3090", engine="llama.cpp", weights="q4_k_m").decode.expected
     assert split.seconds_per_step == pytest.approx(one.seconds_per_step)
     shared = roofline.predict("llama-3.1-8b", "2x rtx-3090", engine="vllm", tp=2).decode.expected
-    assert shared.seconds_per_step < roofline.predict("llama-3.1-8b", "rtx-3090", engine="vllm").decode.expected.seconds_per_step
+    assert (
+        shared.seconds_per_step
+        < roofline.predict("llama-3.1-8b", "rtx-3090", engine="vllm").decode.expected.seconds_per_step
+    )
 
 
 def test_replicas_share_the_batch_and_experts_may_be_spread_over_all_ranks():
@@ -131,12 +148,21 @@ def test_hardware_and_builds_have_classes():
     boxes = {"rtx-4090": "cuda gddr", "m2-max": "metal unified", "mi300x": "rocm hbm", "epyc-9005": "cpu ddr"}
     assert {box: hardware_class(load_device(load_hardware(box)), "") for box in boxes} == boxes
     assert hardware_class(load_device(load_hardware("strix-halo")), "vulkan") == "vulkan unified"
-    assert [period(built) for built in ("2022", "2023-10", "2025-07", "2026-02")] == ["2023", "2023", "2025-2", "2026-1"]
+    assert [period(built) for built in ("2022", "2023-10", "2025-07", "2026-02")] == [
+        "2023",
+        "2023",
+        "2025-2",
+        "2026-1",
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "weights", "kernels"),
-    [("llama-3.1-70b", "fp8", 80 * 15 + 10), ("minimax-m2.7", "native", 62 * 25 + 10), ("gpt-oss-120b", "native", 36 * 16 + 10)],
+    [
+        ("llama-3.1-70b", "fp8", 80 * 15 + 10),
+        ("minimax-m2.7", "native", 62 * 25 + 10),
+        ("gpt-oss-120b", "native", 36 * 16 + 10),
+    ],
 )
 def test_kernels_are_counted_by_the_engines_table(name, weights, kernels):
     model = load_model(name)
@@ -146,11 +172,15 @@ def test_kernels_are_counted_by_the_engines_table(name, weights, kernels):
 
 
 def test_work_over_arrays_is_that_of_each_point():
-    request = Request(load_model("gpt-oss-120b"), load_hardware("h100-sxm"), 4, None, None, load_engine("vllm"), Layout(4), None)
+    request = Request(
+        load_model("gpt-oss-120b"), load_hardware("h100-sxm"), 4, None, None, load_engine("vllm"), Layout(4), None
+    )
     s = roofline.setting.setting(request)
     batches = np.array([1.0, 7.0, 64.0])
     common = {"layout": Layout(4), "counted": s.speed.counted, "rules": s.speed.rules}
-    many = expected.pass_seconds(pass_work(s.transformer, s.machine, Pass(batches, 1, 1000), **common), s.speed.constants)
+    many = expected.pass_seconds(
+        pass_work(s.transformer, s.machine, Pass(batches, 1, 1000), **common), s.speed.constants
+    )
     for index, batch in enumerate(batches.tolist()):
         one = pass_work(s.transformer, s.machine, Pass(batch, 1, 1000), **common)
         assert many.total[index] == pytest.approx(expected.pass_seconds(one, s.speed.constants).total, rel=1e-12)

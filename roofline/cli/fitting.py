@@ -102,5 +102,3 @@ def _constants(reports: dict) -> list[str]:
         cells = [r["constants"][name] for r in reports.values()]
         rows.append([f"{name} [{found[name]['unit']}]", *(f"{c['value']:.3g}" for c in cells)])
     return [output.table(["constant", *reports], rows, tuple(range(1, 1 + len(reports))))]
-
-

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from roofline.fitting.priors import PRIORS
-from roofline.fitting.solve import Solution, solve
+from roofline.fitting.solve import Solution, solve_in_turn
 from roofline.fitting.table import Floats, Row, Table, log_expected, table
 from roofline.measurements import SPEEDS
 from roofline.specs.speed import CONSTANTS, PROBABILITIES
@@ -77,7 +77,7 @@ def fit_engine(
     """
     every = table(rows, crowds)
     plain = np.array([row.plain for row in rows])
-    solution = solve(_part(every, plain, crowds))
+    solution = solve_in_turn(_part(every, plain, crowds))
     expected = log_expected(every, solution.constants(every))
     predictions, groups = {}, {}
     for what in left_out:
@@ -110,7 +110,8 @@ def _predicted_left_out(
         out = folds == fold
         if not (plain & ~out).any():
             continue
-        found = solve(_part(t, plain & ~out, crowds), start=_engine_only(start), rounds=ROUNDS)
+        known = _part(t, plain & ~out, crowds)
+        found = solve_in_turn(known, start=_engine_only(start), rounds=ROUNDS)
         held = _part(t, out, crowds)
         predicted[out] = log_expected(held, found.constants(held))
     return predicted
@@ -214,7 +215,11 @@ def constants(solution: Solution) -> dict[str, dict[str, Any]]:
         value = PRIORS[name].value * float(np.exp(solution.steps[place]))
         found[name] = {"value": value, "unit": unit, "spread": float(solution.spread[place])}
         for level, key in (("hardware", "by_hardware"), ("build", "by_build"), ("device", "by_device")):
-            steps = {n: float(np.exp(solution.steps[i])) for (c, lv, n), i in solution.index.items() if c == name and lv == level}
+            steps = {
+                n: float(np.exp(solution.steps[i]))
+                for (c, lv, n), i in solution.index.items()
+                if c == name and lv == level
+            }
             if steps:
                 found[name][key] = steps
     return found

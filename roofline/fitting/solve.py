@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from roofline.expected import Constants
-from roofline.fitting.priors import NOISE, PRIORS, TAILS, WIDER
+from roofline.fitting.priors import FIRST_TOKEN_WEIGHT, NOISE, PRIORS, TAILS, WIDER
 from roofline.fitting.table import Floats, Table, log_expected
 
 LEVELS = ("engine", "hardware", "build", "device")
@@ -40,7 +40,7 @@ class Solution:
 
 def _sd(constant: str, level: str, engine: str = "") -> float:
     prior = PRIORS[constant]
-    width = dict(zip(LEVELS, prior[1:], strict=True))[level]
+    width = prior[1 + LEVELS.index(level)]
     return width * WIDER.get(engine, 1.0)
 
 
@@ -77,7 +77,7 @@ def _constants(places: dict[str, list[Any]], steps: Floats) -> Constants:
     )
 
 
-def solve(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution:
+def solve(t: Table, start: Solution | None = None, rounds: int = 30, only: tuple[str, ...] = ()) -> Solution:
     """Return the constants under which the rows, and the priors, are most likely.
 
     Gauss-Newton steps with weights of a t distribution, damped until the loss falls.
@@ -87,12 +87,14 @@ def solve(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution
     t : the rows.
     start : a solution for similar rows to start from.
     rounds : steps at most. [1]
+    only : constants that may change; all of them if none is named.
 
     Returns
     -------
     Solution
     """
-    index = _index(t)
+    index = start.index if only and start is not None else _index(t)
+    free = np.array([not only or constant in only for constant, _, _ in index])
     places = _places(index, t)
     scale = np.array([_sd(constant, level, t.rows[0].engine) for constant, level, _ in index])
     steps = np.zeros(len(index))
@@ -105,7 +107,9 @@ def solve(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution
     for _ in range(rounds):
         hessian, gradient = _normal_equations(t, places, steps, scale)
         while damping < 1e6:
-            change = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), gradient)
+            damped = hessian + damping * np.diag(np.diag(hessian))
+            change = np.zeros(len(steps))
+            change[free] = np.linalg.solve(damped[np.ix_(free, free)], gradient[free])
             new = _loss(t, places, steps + change, scale)
             if new < loss:
                 break
@@ -115,7 +119,27 @@ def solve(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution
         steps, gained, loss, damping = steps + change, loss - new, new, max(damping / 5, 1e-6)
         if gained < 1e-2:
             break
-    return Solution(index, steps, np.sqrt(np.diag(np.linalg.inv(hessian))))
+    spread = np.sqrt(np.diag(np.linalg.inv(hessian)))
+    if only and start is not None:
+        spread = np.where(free, spread, start.spread)
+    return Solution(index, steps, spread)
+
+
+OF_FIRST_TOKEN = ("request", "wait")
+"""Constants that only times to first token depend on."""
+
+
+def solve_in_turn(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution:
+    """Return the constants, those of the time to first token last: its rows hardly count for the others.
+
+    See :func:`solve` for the parameters.
+    """
+    found = solve(t, start, rounds)
+    mask = t.kind == "first token"
+    if not mask.any():
+        return found
+    weight = np.where(mask, t.weight / FIRST_TOKEN_WEIGHT, 0.0)
+    return solve(t._replace(weight=weight), found, rounds, only=OF_FIRST_TOKEN)
 
 
 def _loss(t: Table, places: dict[str, list[Any]], steps: Floats, scale: Floats) -> float:

@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from roofline import measurements
 from roofline._predict import resolved
-from roofline.calibration import hardware_class, period
+from roofline.calibration import Known, Speed, hardware_class, period
+from roofline.calls import KINDS, UnresolvedError, built_of, expected_call, set_aside
 from roofline.errors import RooflineError
 from roofline.expectation import served_work
 from roofline.expected import Constants, pass_seconds, served_seconds
-from roofline.expected_work import PassWork, pass_work
+from roofline.expected_work import Layout, PassWork, pass_work
 from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT, GROUP_WEIGHT, REQUEST_WEIGHT
+from roofline.kernels import pass_kernels
 from roofline.measurements import Measurement
 from roofline.operations import Pass
 from roofline.setting import Setting
 from roofline.specs import load_engine
-from roofline.validation import KINDS, UnresolvedError, built_of, expected_call, set_aside
 from roofline.workload import prompt_pass
 
 Floats = NDArray[np.float64]
@@ -126,10 +127,6 @@ def _row(row: Measurement) -> Row:
 
 def _unfitted_speed(s: Setting, call: dict[str, Any]) -> Any:
     """Return layout, kernels and rules of the row's engine, whether or not it is fitted already."""
-    from roofline.calibration import Known, Speed
-    from roofline.expected_work import Layout
-    from roofline.kernels import pass_kernels
-
     engine = load_engine(call["engine"])
     if engine.rules is None or engine.kernels is None:
         raise UnresolvedError(f"{engine.name} has no rules")
@@ -138,9 +135,17 @@ def _unfitted_speed(s: Setting, call: dict[str, Any]) -> Any:
     default = Layout(pipeline=s.devices) if engine.rules.layout == "pipeline" else Layout(tensor=s.devices)
     counted = pass_kernels(s.model.architecture, s.weights, engine.kernels)
     nothing: Any = None
-    known = Known(model=False, device=False, hardware=False)
     return Speed(
-        nothing, counted, engine.rules, s.layout or default, s.layout is not None, "", "", False, known, nothing
+        constants=nothing,
+        counted=counted,
+        rules=engine.rules,
+        layout=s.layout or default,
+        layout_given=s.layout is not None,
+        hardware="",
+        built="",
+        eager=False,
+        known=Known(model=False, device=False, hardware=False),
+        fitted=nothing,
     )
 
 
@@ -244,7 +249,11 @@ def log_expected(t: Table, c: Constants) -> Floats:
 
 def read(paths: list[str | Path] | None) -> tuple[list[Measurement], set[str]]:
     """Return all measurements of the files, and the sources among them that are crowds."""
-    files = measurements.files(paths or None) if paths else [*measurements.files(), *measurements.files([measurements.PUBLISHED])]
+    files = (
+        measurements.files(paths or None)
+        if paths
+        else [*measurements.files(), *measurements.files([measurements.PUBLISHED])]
+    )
     every = [row for path in files for row in measurements.read(path)]
     crowds = set().union(*(crowd_sources(folder) for folder in {path.parent for path in files}))
     return every, crowds

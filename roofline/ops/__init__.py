@@ -30,10 +30,6 @@ from roofline.ops.recurrence import gated_delta_rule, state_space
 from roofline.ops.roofs import compute_seconds, ridge_point, stream_seconds, tiered_stream_seconds
 
 __all__ = [
-    "smooth_maximum",
-    "pipelined_share",
-    "interrupted_step_seconds",
-    "first_token_seconds",
     "Cost",
     "attended_pairs",
     "attended_pairs_in_chunk",
@@ -45,12 +41,16 @@ __all__ = [
     "distinct_experts",
     "entries_of",
     "exchanged_bytes",
+    "first_token_seconds",
     "gated_delta_rule",
+    "interrupted_step_seconds",
     "latent_attention",
     "matrix",
+    "pipelined_share",
     "ridge_point",
     "routed_experts",
     "sequences_that_fit",
+    "smooth_maximum",
     "state_space",
     "stream_seconds",
     "tiered_stream_seconds",
