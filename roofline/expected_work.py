@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from roofline import ops
 from roofline._remember import remember
@@ -88,10 +88,19 @@ SWITCHED_BYTES_PER_S = 200e9
 """NVLink, Infinity Fabric and the like are faster than this in one direction, PCIe is slower. [byte/s]"""
 
 
+Plan: TypeAlias = tuple[tuple[tuple[int, float], ...], int, float]
+"""Of an operation: its bytes by the place of their storage class, the place of its product, seconds of a FLOP."""
+
+
 @remember
-def _widths(model: Transformer, m: Machine, multiplies: str) -> tuple[tuple[int, float], ...]:
-    """Return, for each operation, which of PRODUCTS it is and the seconds of a FLOP on one device."""
-    return tuple(_width(operation, m, multiplies) for operation in model.operations)
+def _plans(model: Transformer, m: Machine, multiplies: str) -> tuple[Plan, ...]:
+    """Return what of each operation does not depend on the pass, for one device."""
+    plans: list[Plan] = []
+    for operation in model.operations:
+        storage = operation.storage if isinstance(operation, Matrices | RoutedExperts) else ()
+        parts = tuple((STORAGE_CLASSES.index(kind), share) for kind, share in storage)
+        plans.append((parts, *_width(operation, m, multiplies)))
+    return tuple(plans)
 
 
 def _width(operation: Operation, m: Machine, multiplies: str) -> tuple[int, float]:
@@ -143,26 +152,24 @@ def pass_work(
     cache: Num = 0.0
     state: Num = 0.0
     attend: Num = 0.0
-    for operation, (width, per_flop) in zip(model.operations, _widths(model, m, rules.multiplies), strict=True):
+    for operation, (parts, width, per_flop) in zip(model.operations, _plans(model, m, rules.multiplies), strict=True):
         if isinstance(operation, Matrices):
             cost = operation.cost(local)
-            for kind, fraction in operation.storage:
-                index = STORAGE_CLASSES.index(kind)
+            for index, fraction in parts:
                 stream[index] = stream[index] + cost.weight_bytes * fraction / tp * passes * per_byte
             multiply[width] = multiply[width] + cost.flop / tp * per_flop * once
             row[width] = row[width] + 2 * operation.parameters / tp * passes * per_flop * once
         elif isinstance(operation, RoutedExperts):
             met = ops.distinct_experts(experts=operation.experts, top_k=operation.top_k, tokens=meeting / passes)
-            parts = met * passes / share
+            read = met * passes / share
             one = operation.weight_bytes + operation.last_weight_bytes
-            for kind, fraction in operation.storage:
-                index = STORAGE_CLASSES.index(kind)
-                stream[index] = stream[index] + one * fraction * parts * per_byte
-                routed[index] = routed[index] + one * fraction * parts * per_byte
+            for index, fraction in parts:
+                stream[index] = stream[index] + one * fraction * read * per_byte
+                routed[index] = routed[index] + one * fraction * read * per_byte
             elements = operation.parameters + operation.last_parameters
             rows = meeting * operation.top_k / share
             multiply[width] = multiply[width] + 2 * elements * rows * per_flop * once
-            row[width] = row[width] + 2 * elements * parts * per_flop * once
+            row[width] = row[width] + 2 * elements * read * per_flop * once
         elif isinstance(operation, RecurrentCore):
             cost = operation.cost(local)
             state = state + cost.state_bytes / tp * per_byte

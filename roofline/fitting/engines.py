@@ -171,16 +171,21 @@ def left_out_intervals(fit: EngineFit, what: str, level: float = LEVEL) -> tuple
             this = mine & (fit.groups[what] == group)
             others = residual[mine & ~this]
             if len(others) >= FEWEST:
-                lows[this], highs[this] = _quantiles(others, ((1 - level) / 2, (1 + level) / 2))
+                groups = len(set(fit.groups[what][mine & ~this]))
+                lows[this], highs[this] = _quantiles(others, ((1 - level) / 2, (1 + level) / 2), groups)
     return lows, highs
 
 
-def _quantiles(residuals: Floats, probabilities: tuple[float, ...]) -> Floats:
-    """Return conformal quantiles: those of n + 1 values of which one may lie outside all others."""
+def _quantiles(residuals: Floats, probabilities: tuple[float, ...], groups: int) -> Floats:
+    """Return conformal quantiles: those of n + 1 values of which one may lie outside all others.
+
+    Rows of one group are off together, so that few groups say less than their rows seem to: the quantiles are spread
+    around zero by 1 + 1/G.
+    """
     values = np.sort(residuals)
     n = len(values)
     places = [min(max(_rank(p, n), 0), n - 1) for p in probabilities]
-    return values[places]
+    return values[places] * (1 + 1 / groups)
 
 
 def _rank(probability: float, n: int) -> int:
@@ -196,8 +201,8 @@ def residuals(fit: EngineFit) -> Iterator[dict[str, Any]]:
         for kind in [*sorted(set(fit.rows.kind)), "any"]:
             mask = plain & np.isfinite(residual) & ((fit.rows.kind == kind) | (kind == "any"))
             if mask.sum() >= (FEWEST if kind != "any" else 2):
-                quantiles = _quantiles(residual[mask], PROBABILITIES)
                 groups = len(set(fit.groups[what][mask]))
+                quantiles = _quantiles(residual[mask], PROBABILITIES, groups)
                 yield {
                     "metric": kind,
                     "left_out": what,
