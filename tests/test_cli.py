@@ -135,7 +135,7 @@ def test_a_model_is_shown_with_its_counts_and_sources(capsys):
         "228,689,764,864",
         "10,415,956,480",
         "bf16 253,952 B",
-        "ud-iq4_xs  108.4 GB",
+        "ud-iq4_xs   108.4 GB",
         "https://huggingface.co/",
     ):
         assert part in out
