@@ -114,9 +114,15 @@ def _cache(spec: ModelSpec) -> Iterator[str]:
     yield from _line("", f"a full context of {longest:,} tokens takes {full} in bf16")
 
 
+MOST_RECIPES, EXPLAINED = 5, 3
+"""Of so many recipes each is explained; of more, the first few, and the rest is named with its size."""
+
+
 def _weights(spec: ModelSpec) -> Iterator[str]:
-    name_width = max(len(name) for name in spec.weights)
-    for index, (name, recipe) in enumerate(spec.weights.items()):
+    explained = list(spec.weights)[: EXPLAINED if len(spec.weights) > MOST_RECIPES else None]
+    name_width = max(len(name) for name in explained)
+    for index, name in enumerate(explained):
+        recipe = spec.weights[name]
         size = units.text(stored(spec, name).bytes, "B", 4)
         what = recipe.title or recipe.default
         cache = f"; states a cache in {recipe.kv}" if recipe.kv else ""
@@ -131,6 +137,11 @@ def _weights(spec: ModelSpec) -> Iterator[str]:
             break_on_hyphens=False,
             break_long_words=False,
         )
+    more: dict[str, list[str]] = {}
+    for name, recipe in list(spec.weights.items())[len(explained) :]:
+        more.setdefault(recipe.source, []).append(f"{name} {units.text(stored(spec, name).bytes, 'B', 3)}")
+    if more:
+        yield from _line("", "; ".join(f"{', '.join(found)} [{source}]" for source, found in more.items()))
     yield from _line("", "and every mix and format of 'roofline list formats'")
 
 
