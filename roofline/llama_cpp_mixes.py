@@ -71,6 +71,7 @@ _CATEGORY = {
     ("head", ""): "head",
     ("attention", "q"): "q",
     ("attention", "k"): "k",
+    ("attention", "index k"): "k",
     ("attention", "v"): "v",
     ("attention", "output"): "attention output",
     ("linear_attention", "qkv"): "fused qkv",

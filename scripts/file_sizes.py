@@ -23,8 +23,8 @@ ABOUT = f"""# Sizes of files
 
 Computed sizes against those that other people printed of files or loaded tensors: {{sizes}} sizes, {{recipes}} recipes,
 {{models}} models. The median difference is {{median:.2%}}. {{close}} of the sizes agree within {CLOSE:.0%}; the other
-{{other}} stand below with what is known of the reason. That an uploader chose types of his own is inferred: makers publish
-files of one name that differ among themselves by up to 12 %, and the source does not say whose it measured.
+{{other}} stand below with what is known of the reason. That an uploader chose types of their own is inferred: makers
+publish files of one name that differ among themselves by up to 12 %, and the source does not say whose it measured.
 
 Sizes printed in GiB with two decimals are exact to 0.1 % from 5 GiB up. `scripts/file_sizes.py` writes this page from
 `tests/golden/file_sizes.csv`; a test compares it.
