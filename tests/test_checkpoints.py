@@ -204,3 +204,24 @@ def test_names_of_the_hub_and_their_parts(tmp_path, name, group):
     write(tmp_path, config("qwen3_moe"), {name: ("BF16", (4, 4))})
     found = checkpoint(read_headers(tmp_path), roofline.load_model(tmp_path).architecture)
     assert found.bytes_by_group == {group: 32}
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "group"),
+    [
+        ("kimi_linear", "model.layers.0.self_attn.q_proj.weight", "linear_attention"),  # every fourth layer attends
+        ("kimi_linear", "model.layers.3.self_attn.q_proj.weight", "attention"),
+        ("qwen3_next", "model.layers.0.linear_attn.in_proj_qkvz.weight", "linear_attention"),
+        ("nemotron_h", "backbone.layers.0.mixer.in_proj.weight", "linear_attention"),
+        ("nemotron_h", "backbone.layers.1.mixer.up_proj.weight", "ffn"),
+        ("nemotron_h", "backbone.layers.2.mixer.q_proj.weight", "attention"),
+        ("nemotron_h", "backbone.layers.3.mixer.gate.weight", "router"),
+        ("lfm2", "model.layers.0.conv.in_proj.weight", "linear_attention"),
+        ("gemma4_text", "model.embed_tokens_per_layer.weight", "embedding"),
+        ("gemma4_text", "model.layers.0.per_layer_input_gate.weight", "ffn"),
+    ],
+)
+def test_a_part_of_a_layer_is_what_the_layer_has_there(tmp_path, family, name, group):
+    write(tmp_path, config(family), {name: ("BF16", (4, 4))})
+    found = checkpoint(read_headers(tmp_path), roofline.load_model(tmp_path).architecture)
+    assert found.bytes_by_group == {group: 32}

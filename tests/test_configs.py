@@ -130,6 +130,7 @@ def test_two_text_models_in_one_config_are_refused():
         ({"hidden_size": 64.0}, "hidden_size is 64.0"),
         ({"hidden_size": True}, "hidden_size is True"),
         ({"hidden_size": -64}, "hidden_size is -64"),
+        ({"hidden_size": 0}, "hidden_size is 0, but a whole number above 0 is wanted"),
         ({"hidden_size": 10**15}, "hidden_size is 1000000000000000"),
         ({"num_hidden_layers": 10**6}, "no more than 500 layers"),
         ({"num_attention_heads": 7}, "heads cannot share"),
@@ -163,6 +164,13 @@ def test_a_null_window_is_none_and_an_absent_one_the_default_of_the_family():
     assert set(read(without).architecture.attention) == {"sliding"}
     assert read(without).architecture.attention["sliding"].window == 4096
     assert set(read(without | {"sliding_window": None}).architecture.attention) == {"full"}
+
+
+def test_windows_begin_at_the_layer_that_the_config_says():
+    pattern = [mixer for mixer, _ in read(config("qwen2")).architecture.pattern()]
+    assert pattern == ["full", "full", "sliding", "sliding"]  # max_window_layers = 2
+    off = read(config("qwen2", use_sliding_window=False)).architecture.pattern()
+    assert {mixer for mixer, _ in off} == {"full"}
 
 
 def test_layers_found_by_search_may_lack_parts():

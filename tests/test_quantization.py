@@ -128,6 +128,22 @@ def test_compressed_tensors_by_targets_and_regular_expressions():
     assert found["attention"] == found["shared_experts"] == found["ffn"] == found["head"] == found["router"] == ["bf16"]
 
 
+def test_a_group_that_names_modules_goes_before_one_that_means_them_all():
+    four, eight = ({"num_bits": bits, "type": "int", "strategy": "group", "group_size": 128} for bits in (4, 8))
+    groups = {
+        "group_0": {"targets": ["Linear"], "weights": four},
+        "group_1": {"targets": ["re:.*down_proj"], "weights": eight},
+    }
+    found = formats("llama", {"quant_method": "compressed-tensors", "config_groups": groups, "ignore": ["lm_head"]})
+    assert found["attention"] == ["int4-w4a16"]
+    assert set(found["ffn"]) == {"int4-w4a16", "int8-w8a16-g128"}
+
+
+def test_a_star_may_stand_for_nothing():
+    found = formats("llama", None, {"quant_algo": "FP8", "exclude_modules": ["lm_head*"]})
+    assert found["head"] == ["bf16"]
+
+
 @pytest.mark.parametrize(
     ("weights", "name"),
     [

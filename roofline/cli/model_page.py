@@ -114,19 +114,19 @@ def _cache(spec: ModelSpec) -> Iterator[str]:
     yield from _line("", f"a full context of {longest:,} tokens takes {full} in bf16")
 
 
-MOST_RECIPES, EXPLAINED = 5, 3
-"""Of so many recipes each is explained; of more, the first few, and the rest is named with its size."""
+MOST_IN_WORDS = 3
+"""With more recipes than these, each after the first takes a line."""
 
 
 def _weights(spec: ModelSpec) -> Iterator[str]:
-    explained = list(spec.weights)[: EXPLAINED if len(spec.weights) > MOST_RECIPES else None]
-    name_width = max(len(name) for name in explained)
-    for index, name in enumerate(explained):
-        recipe = spec.weights[name]
+    name_width = max(len(name) for name in spec.weights)
+    for index, (name, recipe) in enumerate(spec.weights.items()):
         size = units.text(stored(spec, name).bytes, "B", 4)
-        what = recipe.title or recipe.default
         cache = f"; states a cache in {recipe.kv}" if recipe.kv else ""
         kind = "" if recipe.kind == "published" else f" ({recipe.kind})"
+        what = recipe.title or recipe.default
+        if index and len(spec.weights) > MOST_IN_WORDS:  # names say enough on one screen; --sources has the rest
+            what, kind, cache = recipe.kind, "", f", cache in {recipe.kv}" if recipe.kv else ""
         label = "" if index else "weights"
         head = f"  {label:<{LABEL - 2}}{name:<{name_width}}  {size:>8}  {bits(spec, name):>5.2f} bits  "
         yield from textwrap.wrap(
@@ -137,11 +137,6 @@ def _weights(spec: ModelSpec) -> Iterator[str]:
             break_on_hyphens=False,
             break_long_words=False,
         )
-    more: dict[str, list[str]] = {}
-    for name, recipe in list(spec.weights.items())[len(explained) :]:
-        more.setdefault(recipe.source, []).append(f"{name} {units.text(stored(spec, name).bytes, 'B', 3)}")
-    if more:
-        yield from _line("", "; ".join(f"{', '.join(found)} [{source}]" for source, found in more.items()))
     yield from _line("", "and every mix and format of 'roofline list formats'")
 
 

@@ -10,7 +10,7 @@ from roofline.readers.huggingface import CONFIG, QUANTIZATION, read_tables, spec
 from roofline.readers.naming import spec_name
 from roofline.specs.model import ModelSpec
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*(@\w[\w./-]*)?")
 
 
 def read_repository(name: str, *, assume_known: bool = False) -> ModelSpec:

@@ -107,7 +107,7 @@ def spec_of(
         "author": "unknown",
         "sources": {
             "config": {
-                "title": Path(where).name,
+                "title": f"{Path(where).name} of {name}",
                 "url": url,
                 "locator": "the file itself",
                 "accessed": dt.datetime.now(dt.UTC).date().isoformat(),

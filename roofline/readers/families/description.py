@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,10 +67,10 @@ def runs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     count = len(layers)
     # cheapest[i]: names written for the layers from i on, then the group that starts there and how often it repeats
     cheapest: list[tuple[int, int, int]] = [(0, 0, 0)] * (count + 1)
+    groups = _groups(layers)
     for start in range(count - 1, -1, -1):
         cheapest[start] = min(
-            (length + 1 + cheapest[start + length * repeat][0], length, repeat)
-            for length, repeat in _groups(layers, start)
+            (length + 1 + cheapest[start + length * repeat][0], length, repeat) for length, repeat in groups[start]
         )
     found: list[dict[str, Any]] = []
     start = 0
@@ -85,14 +85,18 @@ def runs(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 _LONGEST_GROUP = 24
 
 
-def _groups(layers: Sequence[Layer], start: int) -> Iterator[tuple[int, int]]:
-    """Yield (length, repeat) of groups that layers from ``start`` on may be written as."""
-    for length in range(1, min(_LONGEST_GROUP, len(layers) - start) + 1):
-        group = layers[start : start + length]
-        repeat = 1
-        while layers[start + repeat * length : start + (repeat + 1) * length] == group:
-            repeat += 1
-        yield from ((length, times) for times in {1, max(repeat - 1, 1), repeat})
+def _groups(layers: Sequence[Layer]) -> list[list[tuple[int, int]]]:
+    """Return, for each layer, (length, repeat) of the groups that the layers from it on may be written as."""
+    count = len(layers)
+    found: list[list[tuple[int, int]]] = [[] for _ in layers]
+    for length in range(1, min(_LONGEST_GROUP, count) + 1):
+        same = 0  # layers from here on that are as those ``length`` further on
+        for start in range(count - 1, -1, -1):
+            same = same + 1 if start + length < count and layers[start] == layers[start + length] else 0
+            if start + length <= count:
+                repeat = same // length + 1
+                found[start] += [(length, times) for times in {1, max(repeat - 1, 1), repeat}]
+    return found
 
 
 def _names(names: Iterable[str]) -> str | list[str]:
