@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from roofline import capacity, serving, times
+from roofline import capacity, expectation, serving, times
 from roofline.assumptions import workload_assumptions
 from roofline.errors import NoBoundError, WorkloadError
 from roofline.loading import load_model
@@ -15,7 +16,7 @@ from roofline.results import Decode, OperationTime, Prediction, Prefill, Prefill
 from roofline.setting import Request, Setting, setting
 from roofline.specs import EngineSpec, HardwareSpec, ModelSpec, load_engine, load_hardware
 from roofline.times import pass_times
-from roofline.workload import Workload, check_layout, count, prompt_pass, workload
+from roofline.workload import Workload, count, layout_of, prompt_pass, workload
 
 LARGEST_SIZE = 1e18
 """Sizes above this are taken for mistakes. [byte]"""
@@ -40,6 +41,9 @@ def predict(
     pp: int | None = None,
     dp: int | None = None,
     level: float = 0.9,
+    backend: str | None = None,
+    built: str | None = None,
+    mode: str | None = None,
     weights_bytes: float | None = None,
     assume_known: bool = False,
 ) -> Prediction:
@@ -59,10 +63,14 @@ def predict(
     output : tokens that each request generates; counts for memory and serving. [token]
     cached : tokens of each prompt that are in the cache already. [token]
     concurrency : streams kept busy by continuous batching; needs ``prompt`` and ``output``. [1]
-    engine : serving engine; adds its own memory.
+    engine : serving engine; adds its own memory, and the speed to expect of it.
     tp : devices that share each layer (tensor parallel); the devices are one pool for the bounds when None. [1]
-    ep, pp, dp : expert, pipeline and data parallel degree; only 1 is modelled so far. [1]
+    ep, pp, dp : expert, pipeline and data parallel degree; the bounds take the devices as one pool then. [1]
     level : level of the intervals of what is expected. [1]
+    backend : what the engine runs on: ``cuda``, ``rocm``, ``vulkan``, ``metal``, ``xpu``, ``cpu``; as usual on the
+        hardware when None.
+    built : when the engine was built, as ``"2025"`` or ``"2025-03"``; the newest that was measured when None.
+    mode : ``"graph"`` or ``"eager"``: whether the host starts every kernel anew in each step; ``"graph"`` when None.
     weights_bytes : size of the actual file where it is known: within 5 % of the recipe's, the recipe's largest tensor
         group is rescaled to it. [byte]
     assume_known : take keys of a config that are not understood for harmless; said in the assumptions.
@@ -91,6 +99,52 @@ def predict(
     >>> round(p.decode.streaming.tokens_per_s, 1), p.decode.bound, p.memory.fits
     (39.8, 'memory', True)
     """
+    found, work = resolved(
+        model,
+        hardware,
+        devices=devices,
+        weights=weights,
+        kv=kv,
+        batch=batch,
+        context=context,
+        prompt=prompt,
+        output=output,
+        cached=cached,
+        concurrency=concurrency,
+        engine=engine,
+        layout={"tp": tp, "ep": ep, "pp": pp, "dp": dp},
+        backend=backend,
+        built=built,
+        mode=mode,
+        weights_bytes=weights_bytes,
+        assume_known=assume_known,
+    )
+    _check_level(level)
+    return _prediction(found, work, float(level))
+
+
+def resolved(
+    model: str | Path | ModelSpec,
+    hardware: str | Path | HardwareSpec,
+    *,
+    devices: int,
+    weights: str | None,
+    kv: str | None,
+    batch: int,
+    context: int,
+    prompt: int | None,
+    output: int | None,
+    cached: int,
+    concurrency: int | None,
+    engine: str | Path | EngineSpec | None,
+    layout: dict[str, int | None],
+    backend: str | None,
+    built: str | None,
+    mode: str | None,
+    weights_bytes: float | None,
+    assume_known: bool = False,
+) -> tuple[Setting, Workload]:
+    """Return what the arguments of :func:`predict` stand for, checked."""
     model_spec = load_model(model, assume_known=assume_known)
     hardware_spec, counted = machine_named(hardware)
     devices = count("devices", devices) * counted
@@ -103,8 +157,8 @@ def predict(
         cached=cached,
         concurrency=concurrency,
     )
-    check_layout(devices * hardware_spec.devices, tp=tp, ep=ep, pp=pp, dp=dp)
-    _check_level(level)
+    shared = layout_of(devices * hardware_spec.devices, **layout)
+    _check_engine_words(backend, built, mode)
     for name, value in (("weights", weights), ("kv", kv)):
         if value is not None and not isinstance(value, str):
             raise WorkloadError(f"{name} is {value!r:.60}, but the name of a format is wanted, for example 'q8_0'")
@@ -117,11 +171,23 @@ def predict(
             weights=weights,
             kv=kv,
             engine=engine_spec,
-            tensor_parallel=1 if tp is None else tp,
+            layout=shared,
             weights_bytes=None if weights_bytes is None else _size("weights_bytes", weights_bytes),
+            backend=backend or "",
+            built=built or "",
+            eager=mode == "eager",
         )
     )
-    return _prediction(found, work)
+    return found, work
+
+
+def _check_engine_words(backend: Any, built: Any, mode: Any) -> None:
+    if backend is not None and (not isinstance(backend, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", backend)):
+        raise WorkloadError(f"backend is {backend!r:.60}, but a name is wanted, for example 'cuda' or 'vulkan'")
+    if built is not None and (not isinstance(built, str) or not re.fullmatch(r"20\d\d(-(0[1-9]|1[0-2]))?.*", built)):
+        raise WorkloadError(f"built is {built!r:.60}, but a year or a month is wanted, for example '2025' or '2025-03'")
+    if mode not in {None, "graph", "eager"}:
+        raise WorkloadError(f"mode is {mode!r:.60}, but 'graph' or 'eager' is wanted")
 
 
 def _check_level(level: Any) -> None:
@@ -142,7 +208,7 @@ def machine_named(hardware: str | Path | HardwareSpec) -> tuple[HardwareSpec, in
     return load_hardware(hardware), 1
 
 
-def _prediction(s: Setting, work: Workload) -> Prediction:
+def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
     # The numbers of a pass may be arrays elsewhere; here they are floats, and Any says so to the type checker.
     decode: Any = pass_times(s.transformer, s.machine, Pass(work.batch, 1, work.context), s.tensor_parallel)
     prefill: Any = pass_times(s.transformer, s.machine, prompt_pass(work.batch, work), s.tensor_parallel)
@@ -160,6 +226,11 @@ def _prediction(s: Setting, work: Workload) -> Prediction:
         overhead_bytes=s.overhead_bytes,
         longest_context=s.model.architecture.max_context,
     )
+    speed = s.speed if s.speed and memory.total_bytes - memory.overhead_bytes <= memory.physical_bytes else None
+    decoding, reading = _decode(decode, work.batch), _prefill(prefill, work.batch * work.prompt)
+    if speed:
+        decoding = replace(decoding, expected=expectation.expected_decode(s, speed, work, decoding.ceiling, level))
+        reading = replace(reading, expected=expectation.expected_prefill(s, speed, work, reading.ceiling, level))
     return Prediction(
         model=s.model.name,
         hardware=s.device.name,
@@ -173,9 +244,9 @@ def _prediction(s: Setting, work: Workload) -> Prediction:
         cached=work.cached,
         engine=s.engine.name if s.engine else None,
         memory=memory,
-        decode=_decode(decode, work.batch),
-        prefill=_prefill(prefill, work.batch * work.prompt),
-        serving=_serving(s, work),
+        decode=decoding,
+        prefill=reading,
+        serving=_serving(s, work, level),
         assumptions=(*workload_assumptions(work, memory, decode, s.devices), *s.assumptions),
         sources=s.sources,
         titles=(s.model.title, s.system.title if s.system else s.device.title),
@@ -232,12 +303,15 @@ def _prefill(t: Any, tokens: int) -> Prefill:
     )
 
 
-def _serving(s: Setting, work: Workload) -> Any:
+def _serving(s: Setting, work: Workload, level: float) -> Any:
     if work.concurrency is None:
         return None
-    return serving.serving(
+    bounds = serving.serving(
         s.transformer,
         s.machine,
         work=work,
         tensor_parallel=s.tensor_parallel,
     )
+    if s.speed is None or s.transformer.weights_bytes * s.speed.layout.data > s.machine.physical_bytes:
+        return bounds
+    return expectation.expected_serving(s, s.speed, work, bounds, level)

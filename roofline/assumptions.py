@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roofline import units
+from roofline.calibration import Speed
 from roofline.formats import cache_format
 from roofline.llama_cpp_mixes import SOURCE as MIXES_SOURCE
 from roofline.machine import Machine
@@ -19,7 +20,7 @@ from roofline.workload import Request, Workload
 
 
 def setting_assumptions(
-    request: Request, checkpoint: StoredWeights, cache: str, model: Transformer, m: Machine
+    request: Request, checkpoint: StoredWeights, cache: str, model: Transformer, m: Machine, speed: Speed | None
 ) -> Iterator[str]:
     """Yield what holds for every workload of a setting."""
     yield from _weights(checkpoint, request)
@@ -38,7 +39,9 @@ def setting_assumptions(
     yield from _tiers(m)
     yield from _unknowns(m, request.tensor_parallel, model.widths)
     yield from _nodes(request, m)
-    yield from _engine(request.engine, cache)
+    yield from _engine(request.engine, cache, speed)
+    if speed and request.engine:
+        yield from _speed(request, speed)
     yield from request.model.notes
 
 
@@ -50,16 +53,34 @@ def _tiers(m: Machine) -> Iterator[str]:
         yield f"the chip may keep {units.text(m.kept_bytes, 'B')} from step to step (ceiling), or nothing (streaming)"
 
 
-def _engine(engine: EngineSpec | None, cache: str) -> Iterator[str]:
+def _engine(engine: EngineSpec | None, cache: str, speed: Speed | None) -> Iterator[str]:
     if engine is None:
         return
+    unmeasured = "" if speed else "no speed is expected, since none was measured; "
     if engine.overhead is None:
-        yield f"{engine.name}: no speed is expected yet, and its own memory is unknown and counted as none"
+        yield f"{engine.name}: {unmeasured}its own memory is unknown and counted as none"
     else:
         sure = f" ({engine.overhead.kind})" if engine.overhead.kind == "estimated" else ""
-        yield f"{engine.name}: no speed is expected yet; its own memory is {engine.overhead.value} a device{sure}"
+        yield f"{engine.name}: {unmeasured}its own memory is {engine.overhead.value} a device{sure}"
     if cache not in {cache_format(name).name for name in engine.cache_formats.value}:
         yield f"{engine.name} names no {cache} cache among its own ({', '.join(engine.cache_formats.value)})"
+
+
+def _speed(request: Request, speed: Speed) -> Iterator[str]:
+    """Yield what the expected speed rests on, and what nobody said."""
+    said = "" if request.built else ", the newest measured (no build was named)"
+    mode = "eager" if speed.eager else "graphs"
+    yield f"expected: {speed.hardware}, built {speed.built}{said}, {mode}, routing even"
+    known = speed.known
+    new = [what for what, seen in (("model", known.model), ("device", known.device)) if not seen]
+    if not known.hardware:
+        new.append("class of hardware")
+    if new:
+        yield f"no measurement of this {', '.join(new)} with the engine: the interval is that of unseen ones"
+    layout = speed.layout
+    if not speed.layout_given and layout.tensor * layout.pipeline > 1:
+        how = f"tp {layout.tensor}" if layout.tensor > 1 else f"pp {layout.pipeline} (a part of the layers each)"
+        yield f"expected with {how}, as {request.engine.name if request.engine else ''} does unless told"
 
 
 def _weights(checkpoint: StoredWeights, request: Request) -> Iterator[str]:

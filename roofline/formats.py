@@ -218,6 +218,33 @@ COMPUTE_BITS = {
 }
 
 
+STORAGE_CLASSES = ("wide", "eight", "eight-block", "four", "float4", "k-quant", "codebook")
+"""Ways to store weights that engines read at different speeds: 16 bits and more; 8 bits; 8-bit floats with a
+scale for each tile; blocks of integers of 4 to 6 bits; blocks of 4-bit floats; super-blocks of sub-blocks; indices
+into a table."""
+
+
+def storage_class(stored: Format) -> str:
+    """Return which of :data:`STORAGE_CLASSES` a format is of.
+
+    Examples
+    --------
+    >>> [storage_class(lookup(name)) for name in ("bf16", "fp8", "q4_0", "mxfp4", "q6_k", "iq4_xs")]
+    ['wide', 'eight', 'four', 'float4', 'k-quant', 'codebook']
+    """
+    if stored.name in {"mxfp4", "nvfp4", "nvfp4-ggml"}:
+        return "float4"
+    if stored.name.startswith("fp8-block"):
+        return "eight-block"
+    if stored.name.startswith("iq"):
+        return "codebook"
+    if stored.name.endswith("_k") and stored.element_bits < 8:
+        return "k-quant"
+    if stored.element_bits > 8:
+        return "wide"
+    return "eight" if stored.element_bits == 8 else "four"
+
+
 def lookup(name: str) -> Format:
     """Return the storage format called ``name``, whatever the case.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from roofline import units
 
 if TYPE_CHECKING:
-    from roofline.results import OperationTime, Prediction, Rates
+    from roofline.results import OperationTime, Prediction, Rates, Serving
 
 WIDTH = 80
 SAME = 0.02
@@ -95,11 +95,15 @@ def _answers(p: Prediction) -> Iterator[tuple[str, str, str]]:
     after = f" after {p.cached:,} cached" if p.cached else ""
     time = f"{p.prefill.tokens:,} tokens{after} in {units.text(best.seconds, 's')}"
     yield "prefill", "ceiling", f"{rate(best.tokens_per_s):>15}  {p.prefill.bound}-bound, {time}"
+    if p.prefill.expected:
+        found = p.prefill.expected
+        yield "", "expected", f"{rate(found.tokens_per_s):>15}  {_between(found.low, found.high, found.level)}"
     if p.serving:
         s = p.serving
         yield "serving", "ceiling", f"{rate(s.output_tok_per_s.ceiling):>15}  output of {s.concurrency:,} streams"
         first, step = units.text(s.ttft_s.ceiling, "s"), units.text(s.tpot_s.ceiling, "s")
         yield "", "", f"at best {first} to the first token, {step} for each after it"
+        yield from _served(s)
     yield "memory", *_memory(p)
     if not p.memory.fits:
         yield "", "", "the speeds above are hypothetical"
@@ -115,6 +119,27 @@ def _decode_speeds(p: Prediction) -> Iterator[tuple[str, str, str]]:
         yield "", "streaming", _speed(p, decode.streaming) + ", all from memory"
     if decode.uniform.seconds_per_step > decode.streaming.seconds_per_step:
         yield "", "uniform", _speed(p, decode.uniform) + ", even routing"
+    if decode.expected:
+        found = decode.expected
+        each = f" {rate(found.tokens_per_s_per_stream).removesuffix('tok/s'):>7}each" if p.batch > 1 else ""
+        between = _between(found.low, found.high, found.level)
+        yield "", "expected", f"{rate(found.tokens_per_s):>15}{each}  {between}"
+
+
+def _served(s: Serving) -> Iterator[tuple[str, str, str]]:
+    """Yield what to expect of a served workload."""
+    out = s.output_tok_per_s
+    if out.value is None or out.low is None or out.high is None or out.level is None:
+        return
+    yield "", "expected", f"{rate(out.value):>15}  {_between(out.low, out.high, out.level)}"
+    for name, figure in (("to the first token", s.ttft_s), ("for each after it", s.tpot_s)):
+        low, value, high = (units.text(x or 0.0, "s") for x in (figure.low, figure.value, figure.high))
+        yield "", "", f"{value} {name}, {low} to {high}"
+
+
+def _between(low: float, high: float, level: float) -> str:
+    """Return an interval in words."""
+    return f"{level:.0%} between {rate(low).removesuffix(' tok/s')} and {rate(high).removesuffix(' tok/s')}"
 
 
 def _speed(p: Prediction, rates: Rates) -> str:

@@ -82,13 +82,15 @@ class Measurement:
 def files(paths: list[str | Path] | None = None) -> list[Path]:
     """Return the CSV files that the paths name: files themselves, or all in a folder except ``sources.csv``.
 
+    ``"published"`` names the project's collection of published measurements; without paths, the articles are meant.
+
     Raises
     ------
     MeasurementError
         A path does not exist, or a folder holds no measurements.
     """
     found: list[Path] = []
-    for path in [Path(p) for p in paths] if paths else [data_folder("measurements")]:
+    for path in [_place(p) for p in paths] if paths else [data_folder("measurements")]:
         if path.is_dir():
             inside = sorted(p for p in path.glob("*.csv") if p.name != "sources.csv")
             if not inside:
@@ -101,6 +103,17 @@ def files(paths: list[str | Path] | None = None) -> list[Path]:
                 f"{path}: no such file or folder; a CSV file of measurements or a folder of them is wanted"
             )
     return found
+
+
+PUBLISHED = "published"
+"""What the project's collection of published measurements is called where a path is wanted."""
+
+
+def _place(path: str | Path) -> Path:
+    """Return a path, or the project's own collection where its name is given and no such path exists."""
+    if path == PUBLISHED and not Path(path).exists():
+        return data_folder("measurements") / PUBLISHED
+    return Path(path)
 
 
 def read(path: Path) -> Iterator[Measurement]:

@@ -19,6 +19,9 @@ RECURRENCE_BITS = 16
 Shares: TypeAlias = tuple[tuple[int, float], ...]
 """Part of an operation's FLOP by the width of the stored operand in bits."""
 
+Storage: TypeAlias = tuple[tuple[str, float], ...]
+"""Part of an operation's bytes by the storage class of their format; see :func:`roofline.formats.storage_class`."""
+
 
 class Pass(NamedTuple):
     """One forward pass.
@@ -54,6 +57,7 @@ class Matrices:
         layer all but keys and values. [1]
     weight_bytes : size of all. [byte]
     shares : part of the FLOP by width.
+    storage : part of the bytes by storage class.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Matrices:
     last_parameters: int
     weight_bytes: float
     shares: Shares
+    storage: Storage
 
     def cost(self, p: Pass) -> Cost:
         """Return the work in the pass ``p``."""
@@ -81,6 +86,7 @@ class RoutedExperts:
     parameters, weight_bytes : matrix elements and size of one expert, over all layers but the last. [1], [byte]
     last_parameters, last_weight_bytes : the same of the last layer, which only each sequence's last token must pass.
     shares : part of the FLOP by width.
+    storage : part of the bytes by storage class.
     """
 
     name: str
@@ -91,6 +97,7 @@ class RoutedExperts:
     last_parameters: float
     last_weight_bytes: float
     shares: Shares
+    storage: Storage
 
     def cost(self, p: Pass) -> Cost:
         """Return the work in the pass ``p`` when all tokens route alike: the least any engine reads."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roofline import formatting, units
+from roofline.errors import OutputError
+from roofline.measurements import TIMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from roofline.results import OperationTime, Prediction
+    from roofline.validation import Validation
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
 """Okabe and Ito's palette: told apart by the colour-blind, and in print."""
@@ -173,3 +177,68 @@ def _legend(ax: Axes, colours: dict[str, str], p: Prediction) -> None:
     ]
     operations = [Line2D([], [], marker="o", linestyle="", color=c, label=name) for name, c in colours.items()]
     ax.legend(handles=phases + operations, loc="lower right", fontsize="small", framealpha=0.9, labelspacing=0.3)
+
+
+def expected_against_measured(found: Validation, *, ax: Axes | None = None) -> Axes:
+    """Draw what was expected of each measurement against what was measured, both as shares of the ceiling.
+
+    A point on the diagonal was predicted well; none can lie beyond 1 in either direction, but for false measurements.
+
+    Parameters
+    ----------
+    found : what :func:`roofline.validation.validate` returned.
+    ax : axes to draw into; new ones when None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        No row has both an expected value and a ceiling.
+
+    Examples
+    --------
+    >>> from roofline.validation import validate
+    >>> import roofline.plots
+    >>> roofline.plots.expected_against_measured(validate(engine="sambanova")).get_xlabel()
+    'expected, share of the ceiling'
+    """
+    rows = [r for r in found.rows_detail if r.expected and r.ceiling and r.ratio]
+    if not rows:
+        raise ValueError("no row has both an expected value and a ceiling, so there is nothing to draw")
+    ax = _new_axes() if ax is None else ax
+    engines = sorted({r.engine for r in rows})
+    for engine, colour in _colours(engines).items():
+        mine = [r for r in rows if r.engine == engine]
+        shares = [(r.expected or 1) / (r.ceiling or 1) for r in mine]
+        shares = [1 / share if r.metric in TIMES else share for share, r in zip(shares, mine, strict=True)]
+        style = {"s": 9, "alpha": 0.5, "color": colour, "linewidths": 0}
+        ax.scatter(shares, [r.ratio or 1 for r in mine], label=engine, **style)
+    least = min([0.1, *(r.ratio or 1 for r in rows)])
+    ax.plot([least, 1], [least, 1], color=_ink(), alpha=0.6, linewidth=1)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="expected, share of the ceiling",
+        ylabel="measured, share of the ceiling",
+    )
+    ax.set_title(f"{len(rows):,} measurements", loc="left", fontsize="medium")
+    ax.legend(loc="lower right", fontsize="small")
+    return ax
+
+
+def save(ax: Axes, path: str | Path) -> None:
+    """Write the figure of ``ax`` to a file; its suffix says the format.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written, or the format is unknown.
+    """
+    try:
+        figure: Any = ax.figure
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be drawn: {error}") from None

@@ -31,6 +31,39 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedRates:
+    """Speed of decoding that an engine is expected to reach.
+
+    Attributes
+    ----------
+    seconds_per_step, tokens_per_s, tokens_per_s_per_stream : as of :class:`Rates`.
+    low, high : interval of ``tokens_per_s``. [token/s]
+    level : share of unseen measurements that such intervals are made to hold. [1]
+    terms : what the time of a step is made of; where the ceiling is slower, it stands. [s]
+    """
+
+    seconds_per_step: float
+    tokens_per_s: float
+    tokens_per_s_per_stream: float
+    low: float
+    high: float
+    level: float
+    terms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedPrefill:
+    """Speed of prefill that an engine is expected to reach; attributes as of :class:`ExpectedRates`."""
+
+    seconds: float
+    tokens_per_s: float
+    low: float
+    high: float
+    level: float
+    terms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class OperationTime:
     """One operation of a pass, all devices together.
 
@@ -103,7 +136,7 @@ class Decode:
     ceiling : no engine can be faster.
     streaming : as ceiling, but every byte comes from main memory: the usual bandwidth roofline.
     uniform : as streaming, but every token picks its experts evenly at random; an estimate, no bound.
-    expected : what to expect of an engine; None until calibrated.
+    expected : what to expect of the engine; None without an engine, or where nothing was measured of it.
     ops : the operations of the step.
     """
 
@@ -117,7 +150,7 @@ class Decode:
     ceiling: Rates
     streaming: Rates
     uniform: Rates
-    expected: None
+    expected: ExpectedRates | None
     ops: tuple[OperationTime, ...]
 
 
@@ -146,7 +179,7 @@ class Prefill:
     bytes : read, with ``top_k`` experts a layer. [byte]
     bound : what bounds the ceiling.
     ceiling : no engine can be faster.
-    expected : what to expect of an engine; None until calibrated.
+    expected : what to expect of the engine; None without an engine, or where nothing was measured of it.
     ops : the operations of the pass.
     """
 
@@ -155,7 +188,7 @@ class Prefill:
     bytes: float
     bound: str
     ceiling: PrefillRate
-    expected: None
+    expected: ExpectedPrefill | None
     ops: tuple[OperationTime, ...]
 
 
@@ -166,14 +199,15 @@ class ServingFigure:
     Attributes
     ----------
     ceiling : no engine can be better: the least time, the highest rate.
-    value, low, high, level : what to expect; None until calibrated.
+    value : what to expect of the engine; None without an engine, or where nothing was measured of it.
+    low, high, level : its interval.
     """
 
     ceiling: float
-    value: None = None
-    low: None = None
-    high: None = None
-    level: None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

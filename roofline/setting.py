@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from roofline._remember import remember
 from roofline.assumptions import citations, setting_assumptions
+from roofline.calibration import Speed, speed
 from roofline.capacity import CacheGrowth, cache_growth
 from roofline.errors import FileSizeError
+from roofline.expected_work import Layout
 from roofline.formats import cache_format
 from roofline.machine import Machine, machine
 from roofline.recipes import StoredWeights, stored
@@ -34,11 +36,13 @@ class Setting(NamedTuple):
     kv: str
     engine: EngineSpec | None
     tensor_parallel: int
+    layout: Layout | None
     transformer: Transformer
     machine: Machine
     growth: CacheGrowth
     overhead_bytes: float
     roofs: tuple[Roof, ...]
+    speed: Speed | None
     assumptions: tuple[str, ...]
     sources: tuple[Citation, ...]
 
@@ -68,6 +72,11 @@ def setting(request: Request) -> Setting:
     m = machine(device, devices, system)
     peaks = {peak.format: peak for bits in built.widths if (peak := m.peak(bits))}
     roofs = sorted((Roof(p.format, p.peak.si * devices) for p in peaks.values()), key=lambda r: -r.flop_per_s)
+    known_speed = None
+    if engine is not None:
+        known_speed = speed(
+            engine, model, checkpoint, device, request.layout, devices, request.backend, request.built, request.eager
+        )
     return Setting(
         model=model,
         device=device,
@@ -77,12 +86,14 @@ def setting(request: Request) -> Setting:
         kv=cache,
         engine=engine,
         tensor_parallel=request.tensor_parallel,
+        layout=request.layout,
         transformer=built,
         machine=m,
-        growth=cache_growth(built, request.tensor_parallel),
+        growth=cache_growth(built, request.layout.tensor if request.layout else 1),
         overhead_bytes=engine.overhead.si * devices if engine and engine.overhead else 0.0,
         roofs=tuple(roofs),
-        assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m)),
+        speed=known_speed,
+        assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed)),
         sources=tuple(citations(request, system, checkpoint, built, m)),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from roofline._remember import remember
-from roofline.formats import Format, cache_format, lookup
+from roofline.formats import Format, cache_format, lookup, storage_class
 from roofline.operations import (
     AttentionCore,
     CacheShare,
@@ -20,6 +20,7 @@ from roofline.operations import (
     RecurrentCore,
     RoutedExperts,
     Shares,
+    Storage,
     is_linear,
 )
 from roofline.recipes import StoredTensor, StoredWeights, stored
@@ -109,7 +110,8 @@ def transformer(model: ModelSpec, weights: str, kv: str, weights_bytes: float | 
     routed = {_routed_name(f): f for f in architecture.ffn.values() if isinstance(f, Experts)}
     experts = [_routed(name, f, parts.pop(name)) for name, f in routed.items()]
     matrices = {
-        name: Matrices(name, part.elements, part.last_elements, part.bytes, part.shares) for name, part in parts.items()
+        name: Matrices(name, part.elements, part.last_elements, part.bytes, part.shares, part.storage)
+        for name, part in parts.items()
     }
     first = ("attention projections", "linear attention projections")
     last = ("feed-forward", "router", "shared experts", "output head")
@@ -144,11 +146,14 @@ class _Part:
         self.elements = 0
         self.last_elements = 0
         self.by_bits: dict[int, int] = {}
+        self.by_class: dict[str, float] = {}
 
     def add(self, stored_tensor: StoredTensor, scale: float, *, last: bool) -> None:
         size, tensor = stored_tensor.bytes * scale, stored_tensor.tensor
         self.bytes += size
         self.last_bytes += size * last
+        kind = storage_class(stored_tensor.format)
+        self.by_class[kind] = self.by_class.get(kind, 0.0) + size
         if not tensor.vector:
             self.elements += tensor.elements * (not last)
             self.last_elements += tensor.elements * last
@@ -159,6 +164,10 @@ class _Part:
     def shares(self) -> Shares:
         total = sum(self.by_bits.values())
         return tuple((bits, elements / total) for bits, elements in self.by_bits.items())
+
+    @property
+    def storage(self) -> Storage:
+        return tuple((kind, size / self.bytes) for kind, size in self.by_class.items())
 
 
 _PART = {
@@ -229,6 +238,7 @@ def _routed(name: str, f: Experts, part: _Part) -> RoutedExperts:
         last_parameters=part.last_elements / f.experts,
         last_weight_bytes=part.last_bytes / f.experts,
         shares=part.shares,
+        storage=part.storage,
     )
 
 

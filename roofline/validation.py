@@ -8,16 +8,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from roofline import measurements
 from roofline._predict import predict
 from roofline._remember import remember
-from roofline.errors import FileSizeError, MeasurementError, RooflineError, TooLongError, UnknownNameError
+from roofline.calls import KINDS, UnresolvedError, expected_call, load_spec, require, set_aside
+from roofline.errors import (
+    FileSizeError,
+    MeasurementError,
+    RooflineError,
+    TooLongError,
+    UnknownNameError,
+    WorkloadError,
+)
 from roofline.formats import lookup
 from roofline.loading import load_model
 from roofline.measurements import Measurement
-from roofline.results import Prediction
+from roofline.results import ExpectedPrefill, ExpectedRates, Prediction
 from roofline.specs import load_engine, load_hardware, names
 from roofline.specs.catalog import find, is_path
 
@@ -30,7 +38,8 @@ class RowResult:
     """One row beside the prediction, in the unit of its metric.
 
     ``ratio`` is how close the measurement comes to the ceiling: 1 is at it, above 1 faster than it. ``expected`` is
-    None for speeds until engines are calibrated.
+    None where the engine has no fitted speed, or the row leaves out what its metric depends on. ``layout`` is
+    ``"apart"`` where experts, stages or data are parallel, which is modelled by simple rules only, else empty.
     """
 
     id: str
@@ -44,11 +53,17 @@ class RowResult:
     high: float | None
     ape: float | None
     note: str
+    hardware: str = ""
+    model: str = ""
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of one metric and engine; engine ``""`` stands for all. Shares, not per cent."""
+    """Rows of one metric and engine; engine ``""`` stands for all. Shares, not per cent.
+
+    Rows of layout ``"apart"`` are groups of their own beside those of all rows; errors of the latter leave them out.
+    """
 
     metric: str
     engine: str
@@ -59,6 +74,9 @@ class Group:
     coverage: float | None
     level: float | None
     median_ratio_to_ceiling: float | None
+    layout: str = ""
+    compared: int = 0
+    """Rows that have an expected value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +110,6 @@ class Validation:
         return found
 
 
-class _UnresolvedError(Exception):
-    """A row that cannot become a call; the text says why, and is counted."""
-
-
 def validate(
     paths: list[str | Path] | None = None,
     *,
@@ -103,6 +117,9 @@ def validate(
     hardware: str | None = None,
     model: str | None = None,
     metric: str | None = None,
+    level: float = 0.9,
+    left_out: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Validation:
     """Compare predictions with measurements.
 
@@ -110,6 +127,10 @@ def validate(
     ----------
     paths : CSV files of measurements, or folders of them; the project's own when None.
     engine, hardware, model, metric : keep only the rows of these; aliases count as the names they stand for.
+    level : level of the intervals. [1]
+    left_out : ``"device"``, ``"model"``, ``"hardware"`` (its class) or ``"cell"`` (device with model): take what is
+        expected, and its interval, from fits to those of these rows that are of another one.
+    progress : called with the number of rows done, and of all.
 
     Returns
     -------
@@ -135,11 +156,14 @@ def validate(
             rows = _of(rows, kind, name)
     rows = [row for row in rows if metric in {None, row.metric}]
     unresolved: Counter[str] = Counter()
+    refitted = _left_out(rows, left_out, level) if left_out else None
     results = []
-    for row in rows:
+    for index, row in enumerate(rows):
+        if progress:
+            progress(index + 1, len(rows))
         try:
-            results.append(_result(row))
-        except _UnresolvedError as reason:
+            results.append(_result(row, level, refitted))
+        except UnresolvedError as reason:
             unresolved[str(reason)] += 1
     violations = [
         Violation(r.id, r.metric, r.measured, r.ceiling, r.ratio, r.note)
@@ -151,7 +175,7 @@ def validate(
         evaluated=len(results),
         unresolved=dict(unresolved.most_common()),
         ceiling_violations=tuple(sorted(violations, key=lambda v: -v.ratio)),
-        groups=tuple(_groups(results)),
+        groups=tuple(_groups(results, level)),
         rows_detail=tuple(results),
     )
 
@@ -192,11 +216,25 @@ def _proper(kind: str, name: str) -> str:
 # --- how a row becomes a call
 
 
-def _result(row: Measurement) -> RowResult:
-    _set_aside(row)
+class _Expected(NamedTuple):
+    """What to expect of a row, in the unit of its metric, with its interval."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def _result(row: Measurement, level: float, refitted: dict[str, _Expected] | None) -> RowResult:
+    set_aside(row)
     prediction = _prediction(row)
     ceiling = _ceiling(row, prediction)
-    expected = _amount(row, prediction)
+    if row.metric in measurements.AMOUNTS:
+        found = _Expected(_amount(row, prediction))
+    elif refitted is not None:
+        found = _within(refitted.get(row.id, _Expected()), ceiling, is_time=row.is_time)
+    else:
+        found = _expected(row, level)
+    expected = found.value
     ratio = None
     if ceiling is not None:
         ratio = ceiling / row.value if row.is_time else row.value / ceiling
@@ -208,68 +246,94 @@ def _result(row: Measurement) -> RowResult:
         ceiling=ceiling,
         ratio=ratio,
         expected=expected,
-        low=None,
-        high=None,
+        low=found.low,
+        high=found.high,
         ape=None if expected is None else abs(expected - row.value) / row.value,
         note=row.note,
+        hardware=row.hardware,
+        model=row.model,
+        layout="apart" if max(row.ep or 1, row.pp or 1, row.dp or 1) > 1 else "",
     )
 
 
-def _set_aside(row: Measurement) -> None:
-    if row.why_excluded:
-        raise _UnresolvedError("why_excluded")
-    if row.anomaly:
-        raise _UnresolvedError("anomaly")
-    if row.note.startswith("cpu_offload:"):
-        raise _UnresolvedError("cpu_offload")
-    if "context parallel" in row.note.lower() or row.source == "context_parallel":
-        raise _UnresolvedError("context_parallel")
-    if row.speculative not in {"", "none"}:
-        raise _UnresolvedError(f"speculative: {row.speculative}")
+def _expected(row: Measurement, level: float) -> _Expected:
+    """Return what to expect of a row; nothing where the engine is not fitted or the row says too little."""
+    if not _known_engine(row.engine) or load_engine(row.engine).fitted is None:
+        return _Expected()
+    try:
+        p = predict(**expected_call(row), level=level)
+    except (UnresolvedError, RooflineError):
+        return _Expected()
+    kind = KINDS[row.metric]
+    if kind == "decode":
+        return _of_rates(p.decode.expected, 1 / p.batch if row.metric == "decode_tok_per_s" else 1.0)
+    if kind == "prefill":
+        return _of_rates(p.prefill.expected, 1.0)
+    figure = getattr(p.serving, row.metric)
+    return _Expected(figure.value, figure.low, figure.high)
+
+
+def _of_rates(expected: ExpectedRates | ExpectedPrefill | None, share: float) -> _Expected:
+    if expected is None:
+        return _Expected()
+    return _Expected(expected.tokens_per_s * share, expected.low * share, expected.high * share)
+
+
+def _left_out(rows: list[Measurement], what: str, level: float) -> dict[str, _Expected]:
+    """Return what fits that left out a row's group expect of it, by the row's id."""
+    import math  # noqa: TID251 (of one row at a time)
+
+    from roofline import fitting
+    from roofline.fitting.engines import LEFT_OUT, left_out_intervals
+
+    if what not in LEFT_OUT:
+        raise WorkloadError(f"left_out is {what!r:.60}, but one of {', '.join(LEFT_OUT)} is wanted")
+    crowds = set().union(*(fitting.crowd_sources(folder) for folder in {row.folder for row in rows}))
+    found: dict[str, _Expected] = {}
+    for engine in names("engine"):
+        mine = fitting.rows_of(engine, rows)
+        if not any(row.plain for row in mine):
+            continue
+        fit = fitting.fit_engine(engine, mine, crowds, left_out=(what,))
+        lows, highs = left_out_intervals(fit, what, level)
+        for row, expected, low, high in zip(
+            mine, fit.left_out[what].tolist(), lows.tolist(), highs.tolist(), strict=True
+        ):
+            if not math.isfinite(expected):
+                continue
+            ratio = math.exp(expected) / row.seconds
+            measured, is_time = row.measurement.value, row.measurement.is_time
+            value = measured * ratio if is_time else measured / ratio
+            ends: tuple[float | None, float | None] = (None, None)
+            if math.isfinite(low):
+                factors = (math.exp(low), math.exp(high)) if is_time else (math.exp(-high), math.exp(-low))
+                ends = value * factors[0], value * factors[1]
+            found[row.measurement.id] = _Expected(value, *ends)
+    return found
+
+
+def _within(found: _Expected, ceiling: float | None, *, is_time: bool) -> _Expected:
+    """Return what is expected, nothing of it better than the ceiling."""
+    if ceiling is None:
+        return found
+    better = max if is_time else min
+    return _Expected(*(None if end is None else better(end, ceiling) for end in found))
 
 
 def _prediction(row: Measurement) -> Prediction:
     """Return the call whose ceiling is the loosest that the row allows."""
-    _require(row)
-    model, hardware = _spec(load_model, row, "model"), _spec(load_hardware, row, "hardware")
+    require(row)
+    model, hardware = load_spec(load_model, row, "model"), load_spec(load_hardware, row, "hardware")
     try:
         return predict(model, hardware, **_options(row))
     except UnknownNameError:
-        raise _UnresolvedError(f"unknown weights or cache format: {row.weights} {row.kv}".rstrip()) from None
+        raise UnresolvedError(f"unknown weights or cache format: {row.weights} {row.kv}".rstrip()) from None
     except FileSizeError:
-        raise _UnresolvedError("weights_bytes is not that of the recipe") from None
+        raise UnresolvedError("weights_bytes is not that of the recipe") from None
     except TooLongError:
-        raise _UnresolvedError("longer than the model's published maximum") from None
+        raise UnresolvedError("longer than the model's published maximum") from None
     except RooflineError as error:
-        raise _UnresolvedError(f"refused: {error}") from None
-
-
-def _spec(load: Callable[[str | Path], Any], row: Measurement, kind: str) -> Any:
-    name = getattr(row, kind)
-    try:
-        return load(row.folder / name if is_path(name) else name)
-    except UnknownNameError:
-        raise _UnresolvedError(f"unknown {kind}: {name}") from None
-    except RooflineError as error:
-        raise _UnresolvedError(f"broken {kind}: {error}") from None
-
-
-def _require(row: Measurement) -> None:
-    """Set the row aside if it leaves out what its metric cannot do without."""
-    amount = row.metric in measurements.AMOUNTS
-    whole_run = row.metric in {"output_tok_per_s", "total_tok_per_s"}
-    needs_prompt = row.metric in {"prefill_tok_per_s", "ttft_s", "total_tok_per_s"}
-    missing = {
-        "hardware or model": not (row.hardware and row.model),
-        "weights": not row.weights,
-        "devices": row.devices is None and not amount,
-        "batch of a whole run": whole_run and row.batch is None,
-        "prompt length": needs_prompt and not row.prompt_tokens,
-        "output length": row.metric == "total_tok_per_s" and not row.output_tokens,
-    }
-    for what, is_missing in missing.items():
-        if is_missing:
-            raise _UnresolvedError(f"{what} not stated")
+        raise UnresolvedError(f"refused: {error}") from None
 
 
 def _options(row: Measurement) -> dict[str, Any]:
@@ -344,13 +408,16 @@ def _amount(row: Measurement, p: Prediction) -> float | None:
 # --- summaries
 
 
-def _groups(results: list[RowResult]) -> Iterable[Group]:
-    keys = sorted({(r.metric, engine) for r in results for engine in ("", r.engine)})
-    for metric, engine in keys:
-        rows = [r for r in results if r.metric == metric and engine in {"", r.engine}]
-        errors = sorted(r.ape for r in rows if r.ape is not None)
+def _groups(results: list[RowResult], level: float = 0.9) -> Iterable[Group]:
+    keys = {(r.metric, engine, "") for r in results for engine in ("", r.engine)}
+    keys |= {(r.metric, engine, r.layout) for r in results for engine in ("", r.engine)}
+    for metric, engine, layout in sorted(keys):
+        rows = [r for r in results if r.metric == metric and engine in {"", r.engine} and layout in {"", r.layout}]
+        alike = [r for r in rows if r.layout == layout]
+        errors = sorted(r.ape for r in alike if r.ape is not None)
         ratios = [r.ratio for r in rows if r.ratio is not None]
-        biases = [r.expected / r.measured for r in rows if r.expected is not None]
+        biases = [r.expected / r.measured for r in alike if r.expected is not None]
+        held = [r.low <= r.measured <= r.high for r in alike if r.low is not None and r.high is not None]
         yield Group(
             metric=metric,
             engine=engine,
@@ -358,7 +425,9 @@ def _groups(results: list[RowResult]) -> Iterable[Group]:
             median_ape=median(errors) if errors else None,
             p90_ape=errors[min(len(errors) - 1, int(0.9 * len(errors)))] if errors else None,
             bias=median(biases) - 1 if biases else None,
-            coverage=None,
-            level=None,
+            coverage=sum(held) / len(held) if held else None,
+            level=level if held else None,
             median_ratio_to_ceiling=median(ratios) if ratios else None,
+            layout=layout,
+            compared=len(errors),
         )

@@ -6,6 +6,7 @@ import operator
 from typing import Any, NamedTuple
 
 from roofline.errors import TooLongError, WorkloadError
+from roofline.expected_work import Layout
 from roofline.operations import Pass
 from roofline.specs import EngineSpec, HardwareSpec, ModelSpec
 from roofline.specs.hardware import MOST_DEVICES
@@ -28,8 +29,16 @@ class Request(NamedTuple):
     weights: str | None
     kv: str | None
     engine: EngineSpec | None
-    tensor_parallel: int
+    layout: Layout | None
     weights_bytes: float | None
+    backend: str = ""
+    built: str = ""
+    eager: bool = False
+
+    @property
+    def tensor_parallel(self) -> int:
+        """Devices that share every matrix as far as bounds go; 1 where they count as one pool. [1]"""
+        return self.layout.tensor if self.layout and self.layout.plain else 1
 
 
 class Workload(NamedTuple):
@@ -123,17 +132,17 @@ def _longest(work: Workload) -> str:
     return " + ".join(name for name, part in parts.items() if part)
 
 
-def check_layout(devices: int, *, tp: Any, ep: Any, pp: Any, dp: Any) -> None:
-    """Check that the parallel degrees make up the devices, and are among those modelled.
+def layout_of(devices: int, *, tp: Any, ep: Any, pp: Any, dp: Any) -> Layout | None:
+    """Return how the devices share the model, None if nobody says.
 
     Raises
     ------
     WorkloadError
-        tp x pp x dp is not the number of devices, ep does not divide, or ep, pp or dp is above 1.
+        tp x pp x dp is not the number of devices, or ep does not divide tp x dp.
     """
     degrees = {name: value for name, value in (("tp", tp), ("ep", ep), ("pp", pp), ("dp", dp)) if value is not None}
     if not degrees:
-        return
+        return None
     for name, value in degrees.items():
         degrees[name] = count(name, value)
     tensor, pipeline = degrees.get("tp", 1), degrees.get("pp", 1)
@@ -146,12 +155,7 @@ def check_layout(devices: int, *, tp: Any, ep: Any, pp: Any, dp: Any) -> None:
     expert = degrees.get("ep", 1)
     if tensor * data % expert:
         raise WorkloadError(f"ep is {expert}, but it must divide tp x dp = {tensor * data}")
-    for name, value in (("ep", expert), ("pp", pipeline), ("dp", data)):
-        if value > 1:
-            raise WorkloadError(
-                f"{name} is {value}, which is not modelled yet; leave tp, ep, pp and dp out to see the bounds of all "
-                f"{devices} devices as one pool, or give tp={devices}"
-            )
+    return Layout(tensor, pipeline, data, expert)
 
 
 def check_tensor_parallel(name: str, architecture: Architecture, tp: int) -> None:

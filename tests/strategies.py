@@ -51,6 +51,18 @@ DOMAINS = {
     "flop_per_s": rates,
     "room_bytes": sizes,
     "bytes_per_sequence": sizes,
+    "x": st.floats(min_value=1e-6, max_value=1e6),
+    "y": st.floats(min_value=1e-6, max_value=1e6),
+    "exponent": st.sampled_from([2.0, 2.5, 3.0, 4.0]),
+    "passes": counts,
+    "stages": counts,
+    "step": st.floats(min_value=1e-6, max_value=1e3),
+    "prefill": st.floats(min_value=1e-6, max_value=1e3),
+    "streams": counts,
+    "output": counts,
+    "share": st.floats(min_value=0.1, max_value=1.5),
+    "request": st.floats(min_value=1e-6, max_value=1.0),
+    "wait": st.floats(min_value=0.0, max_value=1.0),
     "unbounded_bytes_per_token": st.floats(min_value=1.0, max_value=1e7),
 }
 

@@ -10,6 +10,7 @@ from printed import Printed
 
 import roofline
 from roofline.errors import NoBoundError, UnknownNameError, WorkloadError
+from roofline.specs.catalog import find
 
 GIB = 2**30
 
@@ -67,14 +68,22 @@ def test_attributes_are_the_json_keys():
     walk(p, p.to_dict())
 
 
-def test_nothing_is_expected_without_calibration():
+def test_an_engine_adds_its_memory_and_says_what_it_knows_of_itself():
     p = spark(engine="llama.cpp", concurrency=2, prompt=10, output=5)
-    assert p.decode.expected is p.prefill.expected is p.serving.ttft_s.value is None
-    assert "llama.cpp: no speed is expected yet; its own memory is 3 GiB a device (estimated)" in p.assumptions
+    assert p.decode.expected.tokens_per_s < p.decode.ceiling.tokens_per_s
+    assert "llama.cpp: its own memory is 3 GiB a device (estimated)" in p.assumptions
     p = spark(engine="vllm", kv="q4_0")
     assert p.memory.overhead_bytes == 0
-    assert "vllm: no speed is expected yet, and its own memory is unknown and counted as none" in p.assumptions
+    assert "vllm: its own memory is unknown and counted as none" in p.assumptions
     assert "vllm names no q4_0 cache among its own (bf16, f16, fp8)" in p.assumptions
+
+
+def test_an_engine_that_nobody_measured_has_no_expected_speed(tmp_path):
+    text = find("vllm", "engine").read_text(encoding="utf-8").split("# --- fitted")[0]
+    (tmp_path / "new.toml").write_text(text.replace('"vllm"', '"new"', 1), encoding="utf-8")
+    p = spark(engine=tmp_path / "new.toml", concurrency=2, prompt=10, output=5)
+    assert p.decode.expected is p.prefill.expected is p.serving.ttft_s.value is None
+    assert any("no speed is expected, since none was measured" in text for text in p.assumptions)
 
 
 def test_a_count_in_front_multiplies_devices():
@@ -341,10 +350,10 @@ def test_an_unknown_link_bounds_nothing_and_is_named():
         ({"devices": 4, "tp": 3}, "but there are 4 devices"),
         ({"devices": 5, "tp": 5}, "tp is 5, which does not divide the 48 heads"),
         ({"devices": 12, "tp": 12}, "the 8 kv heads of minimax-m2.7's full attention can neither be split nor copied"),
-        ({"devices": 4, "tp": 2}, "dp is 2, which is not modelled yet"),
-        ({"devices": 4, "tp": 2, "pp": 2}, "pp is 2, which is not modelled yet"),
-        ({"devices": 4, "ep": 4}, "ep is 4, which is not modelled yet"),
         ({"devices": 4, "tp": 4, "ep": 3}, "ep is 3, but it must divide tp x dp = 4"),
+        ({"backend": "CU DA"}, "backend is 'CU DA', but a name is wanted"),
+        ({"built": "May"}, "built is 'May', but a year or a month is wanted"),
+        ({"mode": "lazy"}, "mode is 'lazy', but 'graph' or 'eager' is wanted"),
         ({"level": 0}, "level is 0, but a share between 0 and 1 is wanted"),
         ({"level": 1.0}, "level is 1.0"),
         ({"kv": [1]}, r"kv is \[1\], but the name of a format is wanted"),

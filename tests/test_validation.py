@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 
 import pytest
 
 import roofline
 from roofline import measurements
-from roofline.errors import MeasurementError, UnknownNameError
+from roofline.errors import MeasurementError, UnknownNameError, WorkloadError
 from roofline.validation import RowResult, _groups, validate
 
 ROW = {
@@ -299,3 +301,52 @@ def test_a_byte_order_mark_is_no_column(tmp_path):
     path = write(tmp_path / "a.csv", ROW)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert validate([path]).evaluated == 1
+
+
+@pytest.mark.slow
+def test_no_published_measurement_beats_the_ceiling_and_intervals_hold_most():
+    found = validate(["published"])
+    assert found.ceiling_violations == ()
+    assert found.evaluated > 8000
+    for metric in ("decode_tok_per_s", "prefill_tok_per_s", "tpot_s"):
+        group = next(g for g in found.groups if (g.metric, g.engine, g.layout) == (metric, "", ""))
+        assert group.median_ape < 0.25
+        assert group.coverage > 0.85
+
+
+def test_the_page_on_accuracy_is_that_of_the_engine_specs():
+    done = subprocess.run(
+        [sys.executable, "scripts/accuracy.py", "--check"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_expected_and_interval_stand_beside_a_measurement(tmp_path):
+    row = one(tmp_path, model="llama-3.1-8b", weights="q4_k_m", hardware="rtx-4090", devices="1", engine="llama.cpp")
+    assert row.low <= row.expected <= row.high <= row.ceiling
+    assert row.ape == pytest.approx(abs(row.expected - row.measured) / row.measured)
+
+
+def test_a_served_row_without_streams_has_no_expected_value(tmp_path):
+    options = {"metric": "tpot_s", "value": "0.02", "batch": "", "prompt_tokens": "1000", "output_tokens": "100"}
+    assert one(tmp_path, **options).expected is None
+    assert one(tmp_path, **(options | {"batch": "4"})).expected > 0
+
+
+def test_rows_with_stages_or_replicas_are_reported_apart(tmp_path):
+    plain = ROW | {"id": "a", "engine": "vllm", "devices": "2", "tp": "2"}
+    apart = ROW | {"id": "b", "engine": "vllm", "devices": "2", "tp": "1", "dp": "2"}
+    groups = validate([write(tmp_path / "a.csv", plain, apart)]).groups
+    assert [(g.engine, g.layout, g.n) for g in groups] == [
+        ("", "", 2),
+        ("", "apart", 1),
+        ("vllm", "", 2),
+        ("vllm", "apart", 1),
+    ]
+
+
+def test_what_is_left_out_can_be_chosen_and_only_what_exists():
+    found = validate(["published"], engine="mlx", left_out="model")
+    assert any(r.expected is not None for r in found.rows_detail)
+    with pytest.raises(WorkloadError, match="left_out is 'moon'"):
+        validate(left_out="moon")

@@ -18,15 +18,18 @@ COUNTS = {
     "cached": "tokens of each prompt that are in the cache already",
     "concurrency": "streams kept busy; needs --prompt and --output",
     "tp": "devices that share each layer (tensor parallel)",
-    "ep": "expert parallel degree (only 1 so far)",
-    "pp": "pipeline parallel degree (only 1 so far)",
-    "dp": "data parallel degree (only 1 so far)",
+    "ep": "expert parallel degree",
+    "pp": "pipeline parallel degree",
+    "dp": "data parallel degree",
 }
 
 TEXTS = {
     "weights": "recipe of the weights, as ud-iq4_xs, nvfp4, q4_k_m; default: the published checkpoint's own",
     "kv": "format of the cache, as fp8, q8_0, q4_0; default: what the checkpoint states, else 16 bits",
-    "engine": "serving engine, as llama.cpp; adds its own memory",
+    "engine": "serving engine, as llama.cpp: the speed to expect of it, and its own memory",
+    "backend": "what the engine runs on, as cuda, rocm, vulkan, metal; default: as usual on the hardware",
+    "built": "when the engine was built, as 2025 or 2025-03; default: the newest that was measured",
+    "mode": "graph or eager; default: graph",
 }
 
 

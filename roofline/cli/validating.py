@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Iterator
 
@@ -26,8 +27,18 @@ def add(verbs: argparse._SubParsersAction) -> None:
     for name, letter in FILTERS.items():
         parser.add_argument(f"--{name}", metavar=letter, help=f"only rows with this {name}")
     parser.add_argument(
-        "--worst", type=prediction.count, metavar="N", help="only the N rows closest to, or above, their ceiling"
+        "--worst",
+        type=prediction.count,
+        metavar="N",
+        help="only the N rows furthest from what is expected, or, where nothing is, closest to their ceiling",
     )
+    parser.add_argument("--level", type=float, default=0.9, metavar="L", help="level of intervals (default 0.9)")
+    parser.add_argument(
+        "--left-out",
+        choices=("cell", "device", "model", "hardware"),
+        help="expect from fits to the rows of other devices, models, classes of hardware, or cells of both",
+    )
+    parser.add_argument("--plot", metavar="FILE", help="draw expected against measured (.svg, .png, .pdf)")
     parser.add_argument("--rows", action="store_true", help="every row")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--strict", action="store_true", help="exit with 3 if a measurement is above its ceiling")
@@ -36,7 +47,17 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> bool:
     """Print the comparison; False if a measurement beats its ceiling."""
-    found = validate(options.paths or None, **{name: getattr(options, name) for name in FILTERS})
+    found = validate(
+        options.paths or None,
+        level=options.level,
+        left_out=options.left_out,
+        progress=_bar if sys.stderr.isatty() else None,
+        **{name: getattr(options, name) for name in FILTERS},
+    )
+    if options.plot:
+        from roofline import plots
+
+        plots.save(plots.expected_against_measured(found), options.plot)
     if options.json:
         output.write_json({k: v for k, v in found.to_dict(rows=options.rows).items() if k != "schema_version"})
     else:
@@ -44,18 +65,25 @@ def run(options: argparse.Namespace) -> bool:
     return not found.ceiling_violations
 
 
+def _bar(done: int, total: int) -> None:
+    if done % 200 == 0 or done == total:
+        sys.stderr.write(f"\r{done:,} of {total:,} rows" + ("\n" if done == total else ""))
+
+
 def _page(found: Validation, *, every: bool, worst: int | None) -> Iterator[str]:
     yield f"{found.evaluated} of {found.rows} measurements evaluated, {len(found.ceiling_violations)} above the ceiling"
     rows = list(found.rows_detail)
     if worst is not None:
-        rows = sorted(rows, key=lambda r: -(r.ratio or 0))[:worst]
+        rows = sorted(rows, key=_worse)[:worst]
     if rows and (every or worst is not None or len(rows) <= FEW):
         yield ""
-        yield output.table(["row", "metric", "measured", "ceiling", "of ceiling"], [_row(r) for r in rows], (2, 3, 4))
+        head = ["row", "metric", "measured", "ceiling", "of ceiling", "expected", "interval"]
+        yield output.table(head, [_row(r) for r in rows], (2, 3, 4, 5, 6))
     if found.groups:
         yield ""
         groups = [_group(g) for g in found.groups]
-        yield output.table(["metric", "engine", "rows", "median of ceiling", "median error"], groups, (2, 3, 4))
+        head = ["metric", "engine", "rows", "of ceiling", "expected", "median error", "p90", "bias", "held"]
+        yield output.table(head, groups, tuple(range(2, 9)))
     if found.ceiling_violations:
         yield ""
         yield "above the ceiling: no engine can do this, so the claim, or what it says of itself, is wrong"
@@ -69,16 +97,29 @@ def _page(found: Validation, *, every: bool, worst: int | None) -> Iterator[str]
         yield from (f"  {count:>4}  {reason}" for reason, count in found.unresolved.items())
 
 
+def _worse(r: RowResult) -> tuple[bool, float]:
+    """Return a key that sorts the furthest from what is expected first, then the closest to the ceiling."""
+    if r.expected is None:
+        return True, -(r.ratio or 0)
+    return False, -max(r.expected / r.measured, r.measured / r.expected)
+
+
 def _row(r: RowResult) -> list[str]:
     limit = "" if r.ceiling is None else _value(r.metric, r.ceiling)
-    if r.expected is not None:
-        limit = f"predicted {_value(r.metric, r.expected)}"
-    close = _share(r.ratio) if r.ratio is not None else (f"off by {r.ape:.1%}" if r.ape is not None else "")
-    return [r.id, r.metric, _value(r.metric, r.measured), limit, close]
+    expected = "" if r.expected is None else _value(r.metric, r.expected)
+    if r.ceiling is None and r.ape is not None:
+        expected += f", off by {r.ape:.1%}"
+    between = f"{_value(r.metric, r.low)} .. {_value(r.metric, r.high)}" if r.low and r.high else ""
+    return [r.id, r.metric, _value(r.metric, r.measured), limit, _share(r.ratio), expected, between]
 
 
 def _group(g: Group) -> list[str]:
-    return [g.metric, g.engine or "all", str(g.n), _share(g.median_ratio_to_ceiling), _share(g.median_ape)]
+    engine = f"{g.engine or 'all'}{' (ep, pp, dp)' if g.layout else ''}"
+    bias = "" if g.bias is None else f"{g.bias:+.1%}"
+    return [
+        *(g.metric, engine, str(g.n), _share(g.median_ratio_to_ceiling), str(g.compared or "")),
+        *(_share(g.median_ape), _share(g.p90_ape), bias, _share(g.coverage)),
+    ]
 
 
 def _value(metric: str, value: float) -> str:

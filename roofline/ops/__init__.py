@@ -17,6 +17,12 @@ from roofline.ops.attention import (
 )
 from roofline.ops.collectives import crossing_bytes, exchanged_bytes
 from roofline.ops.cost import Cost
+from roofline.ops.expectation import (
+    first_token_seconds,
+    interrupted_step_seconds,
+    pipelined_share,
+    smooth_maximum,
+)
 from roofline.ops.experts import distinct_experts, routed_experts
 from roofline.ops.matrix import matrix
 from roofline.ops.memory import sequences_that_fit, tokens_that_fit
@@ -35,12 +41,16 @@ __all__ = [
     "distinct_experts",
     "entries_of",
     "exchanged_bytes",
+    "first_token_seconds",
     "gated_delta_rule",
+    "interrupted_step_seconds",
     "latent_attention",
     "matrix",
+    "pipelined_share",
     "ridge_point",
     "routed_experts",
     "sequences_that_fit",
+    "smooth_maximum",
     "state_space",
     "stream_seconds",
     "tiered_stream_seconds",

@@ -1,0 +1,148 @@
+"""What to expect of an engine for the work of a prediction: values, intervals, and what the time is made of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from roofline.calibration import Speed, interval
+from roofline.expected import PassSeconds, ServedSeconds, pass_seconds, served_seconds, streams_at_once
+from roofline.expected_work import PassWork, pass_work
+from roofline.operations import Pass
+from roofline.results import ExpectedPrefill, ExpectedRates, PrefillRate, Rates, Serving, ServingFigure
+from roofline.setting import Setting
+from roofline.workload import Workload, prompt_pass
+
+
+class ServedWork(NamedTuple):
+    """The work behind served requests, of one replica.
+
+    Attributes
+    ----------
+    step, prefill : one decode step of the streams that fit; reading one prompt.
+    streams, concurrency : requests that fit at once, and that are in flight, of this replica. [1]
+    """
+
+    step: PassWork
+    prefill: PassWork
+    streams: float
+    concurrency: float
+
+
+def decode_work(s: Setting, speed: Speed, work: Workload) -> PassWork:
+    """Return the work of a decode step."""
+    return _work(s, speed, Pass(work.batch, 1, work.context))
+
+
+def prefill_work(s: Setting, speed: Speed, work: Workload) -> PassWork:
+    """Return the work of reading the prompts."""
+    return _work(s, speed, prompt_pass(work.batch, work))
+
+
+def served_work(s: Setting, speed: Speed, work: Workload) -> ServedWork:
+    """Return the work behind served requests; the weights must fit."""
+    data, output = speed.layout.data, work.output or 1
+    tokens = work.cached + work.prompt + output
+    replicas = 1 if speed.layout.expert > 1 else data  # experts spread over all ranks are stored once
+    room = (
+        (speed.rules.memory_share * s.machine.capacity_bytes / replicas - s.transformer.weights_bytes) * replicas / data
+    )
+    each = float(s.growth.bytes_of(tokens) + s.transformer.state_bytes)
+    concurrency = max((work.concurrency or 1) / data, 1.0)
+    streams: Any = streams_at_once(concurrency=concurrency, room_bytes=room, bytes_each=each)
+    step = Pass(streams * data, 1, work.cached + work.prompt + output / 2)
+    return ServedWork(_work(s, speed, step), _work(s, speed, prompt_pass(1, work)), streams, concurrency)
+
+
+def _work(s: Setting, speed: Speed, p: Pass) -> PassWork:
+    return pass_work(s.transformer, s.machine, p, layout=speed.layout, counted=speed.counted, rules=speed.rules)
+
+
+def expected_decode(s: Setting, speed: Speed, work: Workload, ceiling: Rates, level: float) -> ExpectedRates:
+    """Return the expected speed of decoding; never above the ceiling."""
+    made_of = pass_seconds(decode_work(s, speed, work), speed.constants, eager=float(speed.eager))
+    least, expected = ceiling.seconds_per_step, float(made_of.total)  # type: ignore[arg-type]
+    seconds = max(expected, least)
+    fast, slow = interval(speed.fitted, "decode", speed.known, level)
+    return ExpectedRates(
+        seconds_per_step=seconds,
+        tokens_per_s=work.batch / seconds,
+        tokens_per_s_per_stream=1 / seconds,
+        low=work.batch / max(expected * slow, least),
+        high=work.batch / max(expected * fast, least),
+        level=level,
+        terms=_terms(made_of),
+    )
+
+
+def expected_prefill(s: Setting, speed: Speed, work: Workload, ceiling: PrefillRate, level: float) -> ExpectedPrefill:
+    """Return the expected speed of prefill; never above the ceiling."""
+    made_of = pass_seconds(prefill_work(s, speed, work), speed.constants, prefill=True)
+    least, expected, tokens = ceiling.seconds, float(made_of.total), work.batch * work.prompt  # type: ignore[arg-type]
+    seconds = max(expected, least)
+    fast, slow = interval(speed.fitted, "prefill", speed.known, level)
+    return ExpectedPrefill(
+        seconds=seconds,
+        tokens_per_s=tokens / seconds,
+        low=tokens / max(expected * slow, least),
+        high=tokens / max(expected * fast, least),
+        level=level,
+        terms=_terms(made_of),
+    )
+
+
+def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, level: float) -> Serving:
+    """Return the bounds of a served workload with what to expect beside them."""
+    served = served_work(s, speed, work)
+    output = work.output or 1
+    step = pass_seconds(served.step, speed.constants, eager=float(speed.eager)).total
+    prefill = pass_seconds(served.prefill, speed.constants, prefill=True).total
+    times: ServedSeconds = served_seconds(
+        speed.constants,
+        step=step,
+        prefill=prefill,
+        streams=served.streams,
+        concurrency=served.concurrency,
+        output=output,
+    )
+    every: Any = times
+    streams = work.concurrency or 1
+    rate = streams * output / every.request
+    total = streams * (work.cached + work.prompt + output) / every.request
+
+    def at(metric: str) -> tuple[float, float]:
+        return interval(speed.fitted, metric, speed.known, level)
+
+    return Serving(
+        concurrency=bounds.concurrency,
+        ttft_s=_time(bounds.ttft_s.ceiling, every.first_token, at("first token"), level),
+        tpot_s=_time(bounds.tpot_s.ceiling, every.per_token, at("per token"), level),
+        output_tok_per_s=_rate(bounds.output_tok_per_s.ceiling, rate, at("request"), level),
+        total_tok_per_s=_rate(bounds.total_tok_per_s.ceiling, total, at("request"), level),
+    )
+
+
+def _time(least: float, value: float, factors: tuple[float, float], level: float) -> ServingFigure:
+    fast, slow = factors
+    return ServingFigure(least, max(value, least), max(value * fast, least), max(value * slow, least), level)
+
+
+def _rate(most: float, value: float, factors: tuple[float, float], level: float) -> ServingFigure:
+    fast, slow = factors
+    return ServingFigure(most, min(value, most), min(value / slow, most), min(value / fast, most), level)
+
+
+def _terms(made_of: PassSeconds) -> dict[str, float]:
+    """Return what the time is made of, the parts adding up to it."""
+    parts: Any = made_of
+    device = {
+        "weights and multiplication": parts.weights_and_multiply,
+        "cache and attention": parts.cache_and_attention,
+        "recurrent state": parts.state,
+        "kernels": parts.kernels,
+        "exchange between devices": parts.exchanges,
+        "requests": parts.sequences,
+    }
+    host = parts.total - sum(device.values())
+    return {name: float(seconds) for name, seconds in device.items() if seconds} | (
+        {"host": host} if host > 1e-12 else {}
+    )
