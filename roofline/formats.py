@@ -12,7 +12,8 @@ Sources
   https://developer.nvidia.com/blog/introducing-nvfp4-for-efficient-and-accurate-low-precision-inference/: 16 elements
   share one E4M3 scale, the tensor one FP32 scale.
 - FP8 in 128x128 tiles with FP32 scales: ``weight_block_size`` of DeepSeek-V3's ``config.json``.
-- AWQ, GPTQ, compressed-tensors and MLX groups: the defaults of their quantisers (group of 128 and 64).
+- AWQ, GPTQ, compressed-tensors and MLX groups: the defaults of their quantisers (group of 128 and 64). AutoRound packs
+  its W4A16 as GPTQ does: https://github.com/intel/auto-round.
 """
 
 from __future__ import annotations
@@ -200,6 +201,7 @@ _ALIASES = {
     "fp8_e4m3": "fp8",
     "fp8_e5m2": "fp8",
     "e4m3": "fp8",
+    "int4-autoround": "int4-gptq",
 }
 
 # Width of a number format in a device's multiplier, for the compute roof. [bit]

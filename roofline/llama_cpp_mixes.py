@@ -2,7 +2,8 @@
 
 The rules are those of ``llama_tensor_get_type_impl`` in ``src/llama-quant.cpp`` of
 https://github.com/ggml-org/llama.cpp at commit 007dbbf3fd17eefe9b47fee45f48f7ba5e62b714, read 2026-11-20, told here by
-tensor instead of by condition. The sizes that its quantiser's README prints for Llama-3.1-8B test them.
+tensor instead of by condition. The sizes that its quantiser's README prints for Llama-3.1-8B test them, and the types
+that its own ``tests/snapshots`` expect.
 
 i-quants (and Q2_K_S) are taken to be made with an importance matrix, as published ones are; the others without.
 """
@@ -10,11 +11,11 @@ i-quants (and Q2_K_S) are taken to be made with an importance matrix, as publish
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roofline.formats import FORMATS
 from roofline.specs.model import Architecture, Experts
-from roofline.specs.token_mixers import GroupedQuery, Latent
+from roofline.specs.token_mixers import GatedDeltaNet, GroupedQuery, KimiDelta, Latent
 from roofline.tensors import Tensor
 
 SOURCE = "https://github.com/ggml-org/llama.cpp/blob/007dbbf3fd17eefe9b47fee45f48f7ba5e62b714/src/llama-quant.cpp"
@@ -35,7 +36,19 @@ _DEFAULT = {
     "mxfp4_moe": "mxfp4",
 }  # fmt: skip
 
-MIXES = frozenset(_DEFAULT)
+WIDER = {
+    "q2_k_l": "q2_k",
+    "q3_k_xl": "q3_k_l",
+    "q4_k_l": "q4_k_m",
+    "q5_k_l": "q5_k_m",
+    "q6_k_l": "q6_k",
+}
+"""Mixes with embedding and head in Q8_0 (``--token-embedding-type``, ``--output-tensor-type``), and what they widen.
+
+Names and rule are bartowski's: https://huggingface.co/bartowski/MiniMaxAI_MiniMax-M2.7-GGUF.
+"""
+
+MIXES = frozenset(_DEFAULT) | frozenset(WIDER)
 """Names of the file types, lower case."""
 
 _FALLBACK = {
@@ -47,13 +60,18 @@ _FALLBACK = {
 }
 """What is taken instead where a row is not a whole number of blocks."""
 
+_KEPT = frozenset({("ffn", "layer inputs"), ("ffn", "per layer")})
+"""Matrices that stay as they were: the projection that makes Gemma's inputs of each layer."""
+
 _LOW = frozenset({"iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m"})
 
 _CATEGORY = {
     ("embedding", ""): "embedding",
+    ("embedding", "per layer"): "embedding",
     ("head", ""): "head",
     ("attention", "q"): "q",
     ("attention", "k"): "k",
+    ("attention", "index k"): "k",
     ("attention", "v"): "v",
     ("attention", "output"): "attention output",
     ("linear_attention", "qkv"): "fused qkv",
@@ -80,14 +98,39 @@ class _Model:
 
 
 def _facts(architecture: Architecture) -> _Model:
-    ratios = [a.heads // a.kv_heads for a in architecture.attention.values() if isinstance(a, GroupedQuery)]
-    ratios += [a.heads for a in architecture.attention.values() if isinstance(a, Latent)]
     return _Model(
         layers=sum(run.repeat * len(run.ffn) for run in architecture.layers),
-        queries_per_key=max(ratios, default=0),
+        queries_per_key=_queries_per_key(architecture),
         experts=max((f.experts for f in architecture.ffn.values() if isinstance(f, Experts)), default=1),
         tied=architecture.tied_embeddings,
     )
+
+
+def _queries_per_key(architecture: Architecture) -> int:
+    """Return the ratio as llama.cpp knows it: that of the first layer, 0 where this one has no keys.
+
+    Its Qwen hybrids state one ratio for all layers; its hybrids of other kinds state it layer by layer.
+    """
+    first = architecture.attention.get(next(architecture.pattern())[0])
+    if isinstance(first, GatedDeltaNet):
+        first = next((a for a in architecture.attention.values() if isinstance(a, GroupedQuery)), None)
+    if isinstance(first, GroupedQuery):
+        return first.heads // first.kv_heads
+    return getattr(first, "heads", 0) if getattr(first, "q_rank", None) or isinstance(first, Latent) else 0
+
+
+def as_converted(architecture: Architecture, tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+    """Yield the tensors as the converter writes them: latent attention's joint projection in two, head by head.
+
+    Keys lie transposed, in rows of ``d_nope``, which are seldom whole blocks of 256.
+    """
+    for tensor in tensors:
+        mixer = architecture.attention.get(tensor.attention)
+        if isinstance(mixer, Latent) and (tensor.group, tensor.name) == ("attention", "kv_b"):
+            yield replace(tensor, rows=mixer.kv_rank, columns=mixer.d_nope, copies=mixer.heads)
+            yield replace(tensor, rows=mixer.d_value, columns=mixer.kv_rank, copies=mixer.heads)
+        else:
+            yield tensor
 
 
 def _more_bits(index: int, count: int) -> bool:
@@ -208,7 +251,7 @@ def formats(
     ----------
     mix : one of :data:`MIXES`.
     architecture : the model.
-    tensors : its tensors, in order.
+    tensors : its tensors, in order, as :func:`as_converted` gives them.
     importance_matrix : whether IQ4_XS and IQ4_NL are made with one; lower i-quants always are.
 
     Yields
@@ -216,18 +259,24 @@ def formats(
     str
         A name in :data:`roofline.formats.FORMATS`. Vectors and the router stay in f32.
     """
+    widened, mix = mix in WIDER, WIDER.get(mix, mix)
     model = _facts(architecture)
-    values = sum(_category(t) in _VALUES for t in tensors)
+    categories = [_category(tensor, architecture) for tensor in tensors]
+    values = sum(category in _VALUES for category in categories)
     seen = _Seen()
-    for tensor in tensors:
+    for tensor, category in zip(tensors, categories, strict=True):
         if tensor.vector or tensor.group == "router":
             yield "f32"
             continue
-        category = _category(tensor)
-        if category == "head" or (category == "embedding" and model.tied):
+        if category == "kept":
+            yield "bf16"
+            continue
+        if category in {"head", "embedding"} and widened:
+            found = "q8_0"
+        elif category == "head" or (category == "embedding" and model.tied):
             found = _head(mix, _DEFAULT[mix], tensor.columns)
         elif mix == "mxfp4_moe":
-            found = "mxfp4" if tensor.group == "experts" else "q8_0"
+            found = "mxfp4" if tensor.copies > 1 else "q8_0"
         else:
             found = _by_category(
                 mix, category, tensor.layer or 0, seen, values, model, importance_matrix=importance_matrix
@@ -248,8 +297,16 @@ class _Seen:
     downs: int = 0
 
 
-def _category(tensor: Tensor) -> str:
-    return "vector" if tensor.vector else _CATEGORY.get((tensor.group, tensor.name), "other")
+def _category(tensor: Tensor, architecture: Architecture) -> str:
+    """Return the role by which llama.cpp chooses, which it reads off its own names of tensors."""
+    if tensor.vector:
+        return "vector"
+    mixer = architecture.attention.get(tensor.attention)
+    group = "attention" if isinstance(mixer, KimiDelta) and tensor.group == "linear_attention" else tensor.group
+    indexer = isinstance(mixer, GroupedQuery) and tensor.name in {"index q", "index k"}
+    if indexer or (group, tensor.name) in _KEPT:
+        return "kept"
+    return _CATEGORY.get((group, tensor.name), "other")
 
 
 def _by_category(

@@ -117,6 +117,7 @@ def stored(model: ModelSpec, weights: str) -> StoredWeights:
         _check_tensor_names(model.name, key, recipe, every)
         return StoredWeights(key, tuple(_own(model.name, key, recipe, every)), recipe.kv, recipe, "model")
     if key in llama_cpp_mixes.MIXES:
+        every = tuple(llama_cpp_mixes.as_converted(model.architecture, every))
         names, origin = llama_cpp_mixes.formats(key, model.architecture, every), "llama.cpp"
     else:
         plain = _plain_format(model, weights)

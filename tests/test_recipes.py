@@ -53,7 +53,6 @@ PUBLISHED = [
     ("gemma-4-31b", "q4_k_m", "17.39 GiB"),
     ("qwen3.6-35b-a3b", "q8_0", "34.36 GiB"),
     ("qwen3.6-35b-a3b", "q4_k_m", "21155768832 B"),
-    ("deepseek-v3", "q4_k_m", "376.65 GiB"),
     ("step-3.5-flash", "q4_k_s", "111.5 GB"),  # README of the model, section 6.4
     ("minimax-m2.7", "ud-iq4_xs", "108405492736 B"),  # llama-bench, model_size
     ("minimax-m2.7", "ud-iq3_s", "77.86 GiB"),  # llama.cpp's loader
@@ -108,7 +107,7 @@ def test_every_mix_and_format_stores_every_model(model):
     total = parameters(spec.architecture).total
     for name in sorted(llama_cpp_mixes.MIXES):
         weights = stored(spec, name)
-        assert len(weights.tensors) == len(tensors(spec.architecture))
+        assert sum(item.tensor.elements for item in weights.tensors) == total
         assert 1.5 < weights.bytes * 8 / total < 9.2, name
         for item in weights.tensors:
             assert item.format.divides(item.tensor.columns) or item.format.block_elements == 1, (name, item)
@@ -121,6 +120,64 @@ def test_rows_that_are_no_whole_blocks_fall_back_as_in_llama_cpp():
     assert by_name["attention", "q"] == "q5_0"  # 2880 columns are no multiple of 256
     assert by_name["attention", "output"] == "q4_k"  # 4096 are
     assert by_name["router", ""] == "f32"
+
+
+def test_latent_attention_is_converted_in_two_parts_of_which_the_keys_are_no_whole_blocks():
+    weights = stored(load_model("deepseek-v3"), "q4_k_m")
+    parts = [s for s in weights.tensors if s.tensor.name == "kv_b" and s.tensor.layer == 0]
+    assert [(s.tensor.rows, s.tensor.columns, s.tensor.copies) for s in parts] == [(512, 128, 128), (128, 512, 128)]
+    assert [s.format.name for s in parts] == ["q5_0", "q4_k"]
+    assert weights.bytes / 2**30 == pytest.approx(376.65, rel=0.0002)  # printed for a file of before the split
+
+
+def _formats_of(model, mix):
+    """Return the formats of a model's matrices under a mix: (group, tensor) -> {layer: format}."""
+    found = {}
+    for item in stored(load_model(model), mix).tensors:
+        found.setdefault((item.tensor.group, item.tensor.name), {})[item.tensor.layer] = item.format.name
+    return found
+
+
+# llama.cpp's own expectations, tests/snapshots/*.schema: qwen3.5-397b-a17b at commit
+# 544745c03419ad004271bb16d1d53c64535ffbed, nemotron-nano-3-30b-a3b at a45da44f0c2b686c09e7ea44599bf8766ef19bb2 and
+# deepseek-v3.1 at 343313bdd85e88038693e60108ef6966aa3a3941.
+SNAPSHOTS = [
+    ("qwen3.5-397b-a17b", "q2_k", ("linear_attention", "qkv"), {0: "q4_k", 58: "q4_k"}),
+    ("qwen3.5-397b-a17b", "q2_k", ("attention", "v"), {3: "q4_k", 59: "q4_k"}),
+    ("qwen3.5-397b-a17b", "q2_k", ("attention", "output"), {3: "q3_k"}),
+    ("qwen3.5-397b-a17b", "q2_k", ("linear_attention", "output"), {0: "q2_k"}),
+    ("qwen3.5-397b-a17b", "q3_k_m", ("linear_attention", "qkv"), {0: "q5_k", 1: "q5_k", 2: "q4_k"}),
+    ("qwen3.5-397b-a17b", "q3_k_m", ("experts", "down"), {2: "q5_k", 3: "q4_k"}),
+    ("qwen3.5-397b-a17b", "q3_k_m", ("shared_experts", "down"), {2: "q5_k", 3: "q4_k"}),
+    ("nemotron-3-nano-30b-a3b", "q2_k", ("head", ""), {None: "q8_0"}),
+    ("nemotron-3-nano-30b-a3b", "q2_k", ("embedding", ""), {None: "q4_0"}),
+    ("nemotron-3-nano-30b-a3b", "q2_k", ("attention", "v"), {5: "q4_0"}),  # no keys in its first layer
+    ("nemotron-3-nano-30b-a3b", "q2_k", ("attention", "output"), {5: "q3_k"}),
+    ("nemotron-3-nano-30b-a3b", "q2_k", ("linear_attention", "output"), {0: "q2_k"}),
+    ("nemotron-3-nano-30b-a3b", "q3_k_m", ("experts", "down"), {1: "q5_1", 3: "q5_0"}),
+    ("nemotron-3-nano-30b-a3b", "q3_k_m", ("attention", "v"), {5: "q5_1", 12: "q5_1", 19: "q5_0"}),
+    ("deepseek-v3.1", "q2_k", ("attention", "output"), {0: "q3_k"}),
+    ("deepseek-v3.1", "q3_k_m", ("ffn", "down"), {0: "q5_k"}),
+    ("deepseek-v3.1", "q3_k_m", ("experts", "down"), {3: "q4_k"}),
+]
+
+
+@pytest.mark.parametrize(("model", "mix", "tensor", "expected"), SNAPSHOTS)
+def test_mixes_choose_what_llama_cpps_own_snapshots_expect(model, mix, tensor, expected):
+    found = _formats_of(model, mix)[tensor]
+    assert {layer: found[layer] for layer in expected} == expected
+
+
+def test_gemmas_embeddings_of_each_layer_count_as_embeddings_and_their_projection_is_kept():
+    found = _formats_of("gemma-4-e2b", "q4_0")
+    assert found["embedding", "per layer"] == {None: "q6_k"}  # tied: as the head
+    assert found["ffn", "layer inputs"] == {None: "bf16"}
+
+
+def test_wider_mixes_differ_in_embedding_and_head_only():
+    narrow, wide = _formats_of("qwen3.6-35b-a3b", "q5_k_m"), _formats_of("qwen3.6-35b-a3b", "q5_k_l")
+    assert {key for key in wide if wide[key] != narrow[key]} == {("embedding", ""), ("head", "")}
+    assert wide["embedding", ""] == wide["head", ""] == {None: "q8_0"}
 
 
 def test_a_plain_format_leaves_router_embedding_head_and_vectors_in_16_bits():

@@ -114,13 +114,19 @@ def _cache(spec: ModelSpec) -> Iterator[str]:
     yield from _line("", f"a full context of {longest:,} tokens takes {full} in bf16")
 
 
+MOST_IN_WORDS = 3
+"""With more recipes than these, each after the first takes a line."""
+
+
 def _weights(spec: ModelSpec) -> Iterator[str]:
     name_width = max(len(name) for name in spec.weights)
     for index, (name, recipe) in enumerate(spec.weights.items()):
         size = units.text(stored(spec, name).bytes, "B", 4)
-        what = recipe.title or recipe.default
         cache = f"; states a cache in {recipe.kv}" if recipe.kv else ""
         kind = "" if recipe.kind == "published" else f" ({recipe.kind})"
+        what = recipe.title or recipe.default
+        if index and len(spec.weights) > MOST_IN_WORDS:  # names say enough on one screen; --sources has the rest
+            what, kind, cache = recipe.kind, "", f", cache in {recipe.kv}" if recipe.kv else ""
         label = "" if index else "weights"
         head = f"  {label:<{LABEL - 2}}{name:<{name_width}}  {size:>8}  {bits(spec, name):>5.2f} bits  "
         yield from textwrap.wrap(
