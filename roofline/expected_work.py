@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from roofline import ops
 from roofline._remember import remember
@@ -88,19 +88,58 @@ SWITCHED_BYTES_PER_S = 200e9
 """NVLink, Infinity Fabric and the like are faster than this in one direction, PCIe is slower. [byte/s]"""
 
 
-Plan: TypeAlias = tuple[tuple[tuple[int, float], ...], int, float]
-"""Of an operation: its bytes by the place of their storage class, the place of its product, seconds of a FLOP."""
+class Step(NamedTuple):
+    """An operation, with what does not depend on the pass.
+
+    Attributes
+    ----------
+    operation : the operation; matrices that are multiplied alike are one.
+    parts : share of its bytes by the place of their storage class.
+    product : place of its product in :data:`PRODUCTS`.
+    per_flop : seconds of a FLOP on one device.
+    """
+
+    operation: Operation
+    parts: tuple[tuple[int, float], ...]
+    product: int
+    per_flop: float
 
 
 @remember
-def _plans(model: Transformer, m: Machine, multiplies: str) -> tuple[Plan, ...]:
-    """Return what of each operation does not depend on the pass, for one device."""
-    plans: list[Plan] = []
+def _steps(model: Transformer, m: Machine, multiplies: str) -> tuple[Step, ...]:
+    """Return the operations of a model on one device."""
+    alike: dict[tuple[int, float], list[Matrices]] = {}
+    rest: list[tuple[Operation, tuple[int, float]]] = []
     for operation in model.operations:
-        storage = operation.storage if isinstance(operation, Matrices | RoutedExperts) else ()
-        parts = tuple((STORAGE_CLASSES.index(kind), share) for kind, share in storage)
-        plans.append((parts, *_width(operation, m, multiplies)))
-    return tuple(plans)
+        width = _width(operation, m, multiplies)
+        if isinstance(operation, Matrices):
+            alike.setdefault(width, []).append(operation)
+        else:
+            rest.append((operation, width))
+    every = [(_together(matrices), width) for width, matrices in alike.items()] + rest
+    return tuple(Step(operation, _parts(operation), *width) for operation, width in every)
+
+
+def _together(matrices: list[Matrices]) -> Matrices:
+    """Return matrices that are multiplied alike as one."""
+    size = sum(one.weight_bytes for one in matrices)
+    by_class: dict[str, float] = {}
+    for one in matrices:
+        for kind, share in one.storage:
+            by_class[kind] = by_class.get(kind, 0.0) + one.weight_bytes * share
+    return Matrices(
+        name=" and ".join(one.name for one in matrices),
+        parameters=sum(one.parameters for one in matrices),
+        last_parameters=sum(one.last_parameters for one in matrices),
+        weight_bytes=size,
+        shares=(),
+        storage=tuple((kind, part / size) for kind, part in by_class.items()),
+    )
+
+
+def _parts(operation: Operation) -> tuple[tuple[int, float], ...]:
+    storage = operation.storage if isinstance(operation, Matrices | RoutedExperts) else ()
+    return tuple((STORAGE_CLASSES.index(kind), share) for kind, share in storage)
 
 
 def _width(operation: Operation, m: Machine, multiplies: str) -> tuple[int, float]:
@@ -152,7 +191,7 @@ def pass_work(
     cache: Num = 0.0
     state: Num = 0.0
     attend: Num = 0.0
-    for operation, (parts, width, per_flop) in zip(model.operations, _plans(model, m, rules.multiplies), strict=True):
+    for operation, parts, width, per_flop in _steps(model, m, rules.multiplies):
         if isinstance(operation, Matrices):
             cost = operation.cost(local)
             for index, fraction in parts:
