@@ -73,7 +73,7 @@ def test_coverage_is_counted_with_the_residuals_of_other_groups_only(mlx):
 
 def test_quantiles_leave_room_for_one_more_value():
     values = np.arange(19.0)
-    many = 10**9
+    many = 1_000_000_000
     assert engines._quantiles(values, (0.05, 0.95), many).tolist() == pytest.approx([0.0, 18.0])
     assert engines._quantiles(np.arange(99.0), (0.05, 0.95), many).tolist() == pytest.approx([4.0, 94.0])
     assert engines._quantiles(values - 9, (0.05, 0.95), 2).tolist() == pytest.approx([-13.5, 13.5])

@@ -94,8 +94,8 @@ def _folds(t: Table, what: str) -> tuple[Any, Any]:
     """Return the fold and the group of each row: large groups are folds of their own."""
     names = t.labels(what)
     sizes = Counter(names)
-    alone = 10**9 if what == "cell" else OWN_FOLD
-    folds = [name if sizes[name] >= alone else f"~{zlib.crc32(name.encode()) % BUCKETS}" for name in names]
+    alone = set() if what == "cell" else {name for name, size in sizes.items() if size >= OWN_FOLD}
+    folds = [name if name in alone else f"~{zlib.crc32(name.encode()) % BUCKETS}" for name in names]
     return np.array(folds, dtype=object), names
 
 

@@ -38,6 +38,10 @@ class Solution:
         return _constants(_places(self.index, t), self.steps)
 
 
+MOST_DAMPING = 1e5
+"""Beyond this a step is too short to matter."""
+
+
 def _sd(constant: str, level: str, engine: str = "") -> float:
     prior = PRIORS[constant]
     width = prior[1 + LEVELS.index(level)]
@@ -106,7 +110,7 @@ def solve(t: Table, start: Solution | None = None, rounds: int = 30, only: tuple
     loss = _loss(t, places, steps, scale)
     for _ in range(rounds):
         hessian, gradient = _normal_equations(t, places, steps, scale)
-        while damping < 1e6:
+        while damping < MOST_DAMPING:
             damped = hessian + damping * np.diag(np.diag(hessian))
             change = np.zeros(len(steps))
             change[free] = np.linalg.solve(damped[np.ix_(free, free)], gradient[free])

@@ -91,8 +91,8 @@ def interrupted_step_seconds(*, step: Num, prefill: Num, streams: Num, output: N
 
     Examples
     --------
-    >>> interrupted_step_seconds(step=0.01, prefill=0.1, streams=11, output=100, share=1.0)
-    0.02
+    >>> interrupted_step_seconds(step=1.0, prefill=8.0, streams=5, output=16, share=0.5)
+    2.0
     """
     return step + share * maximum(streams - 1, 0) / output * prefill
 
