@@ -19,10 +19,11 @@ rates as rates and times as times; bias is that of the expected time. "Held" is 
 of level 90 % that the residuals of the *other* groups give. Rows with experts, stages or data in parallel are not
 fitted and not counted here.
 
-Left-out errors are not blind. The kernel counts were fixed before the first fit here, but follow earlier work that had
-seen residuals of some of these models. Some fifteen settings of prior widths and row weights were compared by the errors
-on left-out models and devices of vLLM, SGLang and TensorRT-LLM, and one was kept; storage classes, the width that
-llama.cpp multiplies in, and the wait for room were added after looking at residuals. Nothing was refitted to single rows.
+Left-out errors are not blind. The kernel counts were fixed before the first fit here, but follow earlier work that
+had seen residuals of some of these models. Some fifteen settings of prior widths and row weights were compared by the
+errors on left-out models and devices of vLLM, SGLang and TensorRT-LLM, and one was kept; storage classes, the width
+that llama.cpp multiplies in, and the wait for room were added after looking at residuals. Nothing was refitted to
+single rows.
 """
 
 

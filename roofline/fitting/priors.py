@@ -3,7 +3,7 @@
 A constant's logarithm is a sum: the engine's value, a step for the class of hardware, one for the period of the build,
 one for the device. Each is drawn towards its prior (the engine's) or towards zero (the steps) as far as measurements do
 not say otherwise. The values follow what single operations take in published tables; the widths and the weights of
-rows were chosen among some fifteen settings by the errors on left-out models and devices of three servers, so that those
+rows were chosen among some fifteen settings by the errors on left-out models and devices of three servers: those
 errors are not blind. They are the same for all engines but for WIDER.
 """
 
