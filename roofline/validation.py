@@ -396,8 +396,10 @@ def _amount(row: Measurement, p: Prediction) -> float | None:
     m = p.memory
     if row.metric == "weights_bytes":
         return m.weights_bytes
-    if row.metric == "kv_cache_bytes":
-        return m.kv_bytes + m.state_bytes
+    if (
+        row.metric == "kv_cache_bytes"
+    ):  # engines print recurrent state apart; a pool whose length is not said fits anything
+        return None if row.context is None else m.kv_bytes
     if row.metric == "kv_cache_tokens":
         return m.cache_tokens
     if row.metric == "memory_bytes":

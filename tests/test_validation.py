@@ -141,6 +141,15 @@ def test_amounts_have_an_error_and_no_ceiling(tmp_path):
     assert less.expected == (81559 * 2**20 - 16060522496 - 3 * 2**30) // 131072
 
 
+def test_the_cache_that_an_engine_prints_is_without_recurrent_state(tmp_path):
+    """llama.cpp of Qwen3-Next at 132,352 tokens: 3102 MiB; 2 x 2 heads x 256 x 2 bytes in each of 12 layers."""
+    changes = {"metric": "kv_cache_bytes", "model": "qwen3-next-80b-a3b", "kv": "f16", "engine": "llama.cpp"}
+    row = one(tmp_path, context="132352", value="3252682752", **changes)
+    assert (row.expected, row.ape) == (3252682752, 0)
+    pool = one(tmp_path, value="61460982006", **changes)  # of no stated length
+    assert (pool.expected, pool.ape) == (None, None)
+
+
 def test_a_windowed_cache_holds_more_tokens_than_its_slope_says(tmp_path):
     row = one(tmp_path, metric="kv_cache_tokens", value="1", kv="bf16", model="gpt-oss-20b", weights="native")
     memory = roofline.predict("gpt-oss-20b", "h100-sxm").memory
