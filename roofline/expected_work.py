@@ -155,6 +155,72 @@ def _width(operation: Operation, m: Machine, multiplies: str) -> tuple[int, floa
     return PRODUCTS.index(product), m.devices / rate if rate else 0.0
 
 
+class _Sums:
+    """Work of a pass on one device, summed over its operations; attributes as of :class:`PassWork`."""
+
+    def __init__(self, m: Machine, p: Pass, layout: Layout, rules: SpeedRules) -> None:
+        stages = layout.pipeline if rules.microbatches else 1
+        decoding = isinstance(p.new_tokens, int) and p.new_tokens == 1
+        sequences = maximum(p.sequences / (layout.data * (stages if decoding else 1)), 1)
+        self.local = Pass(sequences, p.new_tokens, p.cached, p.state_reads)
+        self.tensor, self.share = layout.tensor, layout.experts_share
+        self.passes = maximum(-floor(-(self.local.tokens / rules.chunk)), 1)
+        self.once = 1.0 if decoding else ops.pipelined_share(passes=self.passes, stages=layout.pipeline)
+        # tokens that come to one set of experts, from all ranks
+        self.meeting = self.local.tokens * max(1, self.share // self.tensor)
+        self.per_byte = m.devices / m.bytes_per_s * self.once if m.bytes_per_s else 0.0
+        self.stream: list[Num] = [0.0] * len(STORAGE_CLASSES)
+        self.routed: list[Num] = [0.0] * len(STORAGE_CLASSES)
+        self.multiply: list[Num] = [0.0] * len(PRODUCTS)
+        self.row: list[Num] = [0.0] * len(PRODUCTS)
+        self.cache: Num = 0.0
+        self.state: Num = 0.0
+        self.attend: Num = 0.0
+
+    def add(self, step: Step) -> None:
+        """Add an operation."""
+        operation = step.operation
+        if isinstance(operation, Matrices):
+            self._matrices(operation, step)
+        elif isinstance(operation, RoutedExperts):
+            self._experts(operation, step)
+        elif isinstance(operation, RecurrentCore):
+            cost = operation.cost(self.local)
+            self.state = self.state + cost.state_bytes / self.tensor * self.per_byte
+            self.multiply[step.product] = (
+                self.multiply[step.product] + cost.flop / self.tensor * step.per_flop * self.once
+            )
+        else:
+            cost = operation.cost(self.local)
+            copies = max((c.replicas(self.tensor) for c in operation.cache), default=1.0)
+            self.cache = self.cache + cost.kv_bytes * copies / self.tensor * self.per_byte
+            self.attend = self.attend + cost.flop / self.tensor * step.per_flop * self.once
+
+    def _matrices(self, operation: Matrices, step: Step) -> None:
+        cost = operation.cost(self.local)
+        for index, fraction in step.parts:
+            self.stream[index] = (
+                self.stream[index] + cost.weight_bytes * fraction / self.tensor * self.passes * self.per_byte
+            )
+        self.multiply[step.product] = self.multiply[step.product] + cost.flop / self.tensor * step.per_flop * self.once
+        self.row[step.product] = (
+            self.row[step.product] + 2 * operation.parameters / self.tensor * self.passes * step.per_flop * self.once
+        )
+
+    def _experts(self, operation: RoutedExperts, step: Step) -> None:
+        tokens = self.meeting / self.passes
+        met = ops.distinct_experts(experts=operation.experts, top_k=operation.top_k, tokens=tokens)
+        read = met * self.passes / self.share
+        one = operation.weight_bytes + operation.last_weight_bytes
+        for index, fraction in step.parts:
+            self.stream[index] = self.stream[index] + one * fraction * read * self.per_byte
+            self.routed[index] = self.routed[index] + one * fraction * read * self.per_byte
+        elements = operation.parameters + operation.last_parameters
+        rows = self.meeting * operation.top_k / self.share
+        self.multiply[step.product] = self.multiply[step.product] + 2 * elements * rows * step.per_flop * self.once
+        self.row[step.product] = self.row[step.product] + 2 * elements * read * step.per_flop * self.once
+
+
 def pass_work(
     model: Transformer, m: Machine, p: Pass, *, layout: Layout, counted: PassKernels, rules: SpeedRules
 ) -> PassWork:
@@ -173,67 +239,25 @@ def pass_work(
     -------
     PassWork
     """
-    tp, share = layout.tensor, layout.experts_share
-    stages = layout.pipeline if rules.microbatches else 1
-    decoding = isinstance(p.new_tokens, int) and p.new_tokens == 1
-    local = Pass(
-        maximum(p.sequences / (layout.data * (stages if decoding else 1)), 1), p.new_tokens, p.cached, p.state_reads
-    )
-    passes = maximum(-floor(-(local.tokens / rules.chunk)), 1)
-    once = 1.0 if decoding else ops.pipelined_share(passes=passes, stages=layout.pipeline)
-    meeting = local.tokens * max(1, share // tp)  # tokens that come to one set of experts, from all ranks
-    per_byte = m.devices / m.bytes_per_s * once if m.bytes_per_s else 0.0
-    kinds = len(STORAGE_CLASSES)
-    stream: list[Num] = [0.0] * kinds
-    routed: list[Num] = [0.0] * kinds
-    multiply: list[Num] = [0.0] * len(PRODUCTS)
-    row: list[Num] = [0.0] * len(PRODUCTS)
-    cache: Num = 0.0
-    state: Num = 0.0
-    attend: Num = 0.0
-    for operation, parts, width, per_flop in _steps(model, m, rules.multiplies):
-        if isinstance(operation, Matrices):
-            cost = operation.cost(local)
-            for index, fraction in parts:
-                stream[index] = stream[index] + cost.weight_bytes * fraction / tp * passes * per_byte
-            multiply[width] = multiply[width] + cost.flop / tp * per_flop * once
-            row[width] = row[width] + 2 * operation.parameters / tp * passes * per_flop * once
-        elif isinstance(operation, RoutedExperts):
-            met = ops.distinct_experts(experts=operation.experts, top_k=operation.top_k, tokens=meeting / passes)
-            read = met * passes / share
-            one = operation.weight_bytes + operation.last_weight_bytes
-            for index, fraction in parts:
-                stream[index] = stream[index] + one * fraction * read * per_byte
-                routed[index] = routed[index] + one * fraction * read * per_byte
-            elements = operation.parameters + operation.last_parameters
-            rows = meeting * operation.top_k / share
-            multiply[width] = multiply[width] + 2 * elements * rows * per_flop * once
-            row[width] = row[width] + 2 * elements * read * per_flop * once
-        elif isinstance(operation, RecurrentCore):
-            cost = operation.cost(local)
-            state = state + cost.state_bytes / tp * per_byte
-            multiply[width] = multiply[width] + cost.flop / tp * per_flop * once
-        else:
-            cost = operation.cost(local)
-            copies = max((c.replicas(tp) for c in operation.cache), default=1.0)
-            cache = cache + cost.kv_bytes * copies / tp * per_byte
-            attend = attend + cost.flop / tp * per_flop * once
-    link = m.link_bytes_per_s
-    sent = local.tokens * model.d_model * ACTIVATION_BYTES * 2 * (tp - 1) / tp * counted.exchanges * once
+    found = _Sums(m, p, layout, rules)
+    for step in _steps(model, m, rules.multiplies):
+        found.add(step)
+    tp, link, tokens = layout.tensor, m.link_bytes_per_s, found.local.tokens
+    sent = tokens * model.d_model * ACTIVATION_BYTES * 2 * (tp - 1) / tp * counted.exchanges * found.once
     return PassWork(
-        stream=tuple(stream),
-        routed=tuple(routed),
-        cache=cache,
-        state=state,
-        multiply=tuple(multiply),
-        row=tuple(row),
-        attend=attend,
-        kernels=counted.kernels * passes * once,
-        exchanges=counted.exchanges * passes * once if tp > 1 else 0.0,
+        stream=tuple(found.stream),
+        routed=tuple(found.routed),
+        cache=found.cache,
+        state=found.state,
+        multiply=tuple(found.multiply),
+        row=tuple(found.row),
+        attend=found.attend,
+        kernels=counted.kernels * found.passes * found.once,
+        exchanges=counted.exchanges * found.passes * found.once if tp > 1 else 0.0,
         send=sent / link if link else 0.0 * sent,
         hops=float(tp - 1),
         switched=float(link is not None and link > SWITCHED_BYTES_PER_S),
-        sequences=local.sequences,
-        tokens=local.tokens,
+        sequences=found.local.sequences,
+        tokens=tokens,
         layers=float(model.layers),
     )
