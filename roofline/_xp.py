@@ -23,6 +23,7 @@ else:
 _PLAIN = frozenset({float, int})
 
 INFINITY = math.inf
+EULER = math.e
 
 
 def _library(x: Num, y: Num) -> Any:

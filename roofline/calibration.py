@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from roofline._remember import remember
+from roofline._xp import EULER
 from roofline.expected import Constants
 from roofline.expected_work import Layout
 from roofline.kernels import PassKernels, pass_kernels
@@ -167,7 +168,7 @@ def interval(fitted: Fitted, metric: str, known: Known, level: float) -> tuple[f
         quantiles = _residuals(fitted, metric, left_out).quantiles
         lows.append(_at(quantiles, tail))
         highs.append(_at(quantiles, 1 - tail))
-    return 2.718281828459045 ** min(*lows, 0.0), 2.718281828459045 ** max(*highs, 0.0)
+    return EULER ** min(*lows, 0.0), EULER ** max(*highs, 0.0)
 
 
 def _left_out(known: Known) -> tuple[str, ...]:

@@ -109,15 +109,15 @@ def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, 
     rate = streams * output / every.request
     total = streams * (work.cached + work.prompt + output) / every.request
 
-    def at(metric: str) -> tuple[float, float]:
-        return interval(speed.fitted, metric, speed.known, level)
-
+    first, each, whole = (
+        interval(speed.fitted, metric, speed.known, level) for metric in ("first token", "per token", "request")
+    )
     return Serving(
         concurrency=bounds.concurrency,
-        ttft_s=_time(bounds.ttft_s.ceiling, every.first_token, at("first token"), level),
-        tpot_s=_time(bounds.tpot_s.ceiling, every.per_token, at("per token"), level),
-        output_tok_per_s=_rate(bounds.output_tok_per_s.ceiling, rate, at("request"), level),
-        total_tok_per_s=_rate(bounds.total_tok_per_s.ceiling, total, at("request"), level),
+        ttft_s=_time(bounds.ttft_s.ceiling, every.first_token, first, level),
+        tpot_s=_time(bounds.tpot_s.ceiling, every.per_token, each, level),
+        output_tok_per_s=_rate(bounds.output_tok_per_s.ceiling, rate, whole, level),
+        total_tok_per_s=_rate(bounds.total_tok_per_s.ceiling, total, whole, level),
     )
 
 

@@ -90,10 +90,12 @@ class _Model:
 
     @property
     def is_70b(self) -> bool:
+        """Whether llama.cpp takes the model for a Llama of 70 B: 80 layers, and heads that share keys."""
         return self.layers == 80 and self.queries_per_key > 1 and self.experts <= 1
 
     @property
     def eight_experts(self) -> bool:
+        """Whether the rules made for Mixtral hold."""
         return self.experts == 8
 
 

@@ -90,6 +90,7 @@ class _Point(NamedTuple):
 
     @property
     def marker(self) -> str:
+        """Shape of the point: decode and prefill differ."""
         return "o" if self.phase == "decode" else "s"
 
 

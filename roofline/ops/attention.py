@@ -118,6 +118,7 @@ def attended_pairs_in_chunk(*, new_tokens: Num, cached: Num, chunk: Num) -> Num:
     """
 
     def pairs_of(tokens: Num) -> Num:
+        """Return the pairs of a sequence from its start."""
         inside = tokens_in_chunk(tokens=tokens, chunk=chunk)
         return (tokens - inside) / chunk * chunk * (chunk + 1) / 2 + inside * (inside + 1) / 2
 

@@ -194,7 +194,7 @@ def _stored(
 
 
 def _unknown(outer: Config, text: Config) -> list[tuple[str, Any]]:
-    return list(dict(([*outer.left_over(), *text.left_over()]) if outer is not text else text.left_over()).items())
+    return [*outer.left_over(), *(text.left_over() if text is not outer else ())]
 
 
 def _refuse_unknown(where: str, left: list[tuple[str, Any]]) -> None:
