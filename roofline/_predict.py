@@ -158,7 +158,7 @@ def resolved(
         concurrency=concurrency,
     )
     shared = layout_of(devices * hardware_spec.devices, **layout)
-    _check_engine_words(backend, built, mode)
+    _check_engine_words(engine, backend, built, mode)
     for name, value in (("weights", weights), ("kv", kv)):
         if value is not None and not isinstance(value, str):
             raise WorkloadError(f"{name} is {value!r:.60}, but the name of a format is wanted, for example 'q8_0'")
@@ -181,13 +181,16 @@ def resolved(
     return found, work
 
 
-def _check_engine_words(backend: Any, built: Any, mode: Any) -> None:
+def _check_engine_words(engine: Any, backend: Any, built: Any, mode: Any) -> None:
     if backend is not None and (not isinstance(backend, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", backend)):
         raise WorkloadError(f"backend is {backend!r:.60}, but a name is wanted, for example 'cuda' or 'vulkan'")
-    if built is not None and (not isinstance(built, str) or not re.fullmatch(r"20\d\d(-(0[1-9]|1[0-2]))?.*", built)):
+    if built is not None and (not isinstance(built, str) or not re.fullmatch(r"20\d\d(-(0[1-9]|1[0-2]))?", built)):
         raise WorkloadError(f"built is {built!r:.60}, but a year or a month is wanted, for example '2025' or '2025-03'")
     if mode not in {None, "graph", "eager"}:
         raise WorkloadError(f"mode is {mode!r:.60}, but 'graph' or 'eager' is wanted")
+    for name, word in (("backend", backend), ("built", built), ("mode", mode)):
+        if word is not None and engine is None:
+            raise WorkloadError(f"{name} is {word!r}, but no engine is named that it could be said of")
 
 
 def _check_level(level: Any) -> None:
@@ -247,7 +250,11 @@ def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
         decode=decoding,
         prefill=reading,
         serving=_serving(s, work, level),
-        assumptions=(*workload_assumptions(work, memory, decode, s.devices), *s.assumptions),
+        assumptions=(
+            *workload_assumptions(work, memory, decode, s.devices),
+            *s.assumptions,
+            *(s.speed_assumptions if speed else _nothing_expected(s)),
+        ),
         sources=s.sources,
         titles=(s.model.title, s.system.title if s.system else s.device.title),
         devices_in_title=s.system.devices if s.system else 1,
@@ -256,6 +263,11 @@ def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
         max_context_of_model=s.model.architecture.max_context,
         prompt_given=work.prompt_given,
     )
+
+
+def _nothing_expected(s: Setting) -> tuple[str, ...]:
+    """Return why no speed is expected of an engine that was measured."""
+    return ("no speed is expected of what does not fit",) if s.speed else ()
 
 
 def _decode(t: Any, batch: int) -> Decode:

@@ -40,8 +40,6 @@ def setting_assumptions(
     yield from _unknowns(m, request.tensor_parallel, model.widths)
     yield from _nodes(request, m)
     yield from _engine(request.engine, cache, speed)
-    if speed and request.engine:
-        yield from _speed(request, speed)
     yield from request.model.notes
 
 
@@ -66,8 +64,10 @@ def _engine(engine: EngineSpec | None, cache: str, speed: Speed | None) -> Itera
         yield f"{engine.name} names no {cache} cache among its own ({', '.join(engine.cache_formats.value)})"
 
 
-def _speed(request: Request, speed: Speed) -> Iterator[str]:
+def speed_assumptions(request: Request, speed: Speed | None) -> Iterator[str]:
     """Yield what the expected speed rests on, and what nobody said."""
+    if speed is None:
+        return
     said = "" if request.built else ", the newest measured (no build was named)"
     mode = "eager" if speed.eager else "graphs"
     yield f"expected: {speed.hardware}, built {speed.built}{said}, {mode}, routing even"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from roofline._remember import remember
-from roofline.assumptions import citations, setting_assumptions
+from roofline.assumptions import citations, setting_assumptions, speed_assumptions
 from roofline.calibration import Speed, speed
 from roofline.capacity import CacheGrowth, cache_growth
 from roofline.errors import FileSizeError
@@ -16,7 +16,7 @@ from roofline.recipes import StoredWeights, stored
 from roofline.results import Citation, Roof
 from roofline.specs import DeviceSpec, EngineSpec, ModelSpec, SystemSpec, load_device
 from roofline.transformer import Transformer, transformer
-from roofline.workload import Request, check_tensor_parallel
+from roofline.workload import Request, check_layout
 
 DEFAULT_CACHE = "bf16"
 """Cache format when neither the caller nor the checkpoint states one."""
@@ -44,6 +44,7 @@ class Setting(NamedTuple):
     roofs: tuple[Roof, ...]
     speed: Speed | None
     assumptions: tuple[str, ...]
+    speed_assumptions: tuple[str, ...]
     sources: tuple[Citation, ...]
 
 
@@ -67,7 +68,8 @@ def setting(request: Request) -> Setting:
     checkpoint = stored(model, "native" if request.weights is None else request.weights)
     cache = cache_format(checkpoint.kv or DEFAULT_CACHE if request.kv is None else request.kv).name
     _check_file_size(checkpoint, request.weights_bytes)
-    check_tensor_parallel(model.name, model.architecture, request.tensor_parallel)
+    if request.layout:
+        check_layout(model.name, model.architecture, request.layout)
     built = transformer(model, checkpoint.name, cache, request.weights_bytes)
     m = machine(device, devices, system)
     peaks = {peak.format: peak for bits in built.widths if (peak := m.peak(bits))}
@@ -94,6 +96,7 @@ def setting(request: Request) -> Setting:
         roofs=tuple(roofs),
         speed=known_speed,
         assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed)),
+        speed_assumptions=tuple(speed_assumptions(request, known_speed)),
         sources=tuple(citations(request, system, checkpoint, built, m)),
     )
 

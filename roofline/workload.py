@@ -158,14 +158,18 @@ def layout_of(devices: int, *, tp: Any, ep: Any, pp: Any, dp: Any) -> Layout | N
     return Layout(tensor, pipeline, data, expert)
 
 
-def check_tensor_parallel(name: str, architecture: Architecture, tp: int) -> None:
-    """Check that heads and feed-forward networks can be spread over ``tp`` devices.
+def check_layout(name: str, architecture: Architecture, layout: Layout) -> None:
+    """Check that the parts of a model can be spread as the layout says.
 
     Raises
     ------
     WorkloadError
-        A number of heads or a width does not divide.
+        A number of heads or a width does not divide by tp, or there are fewer layers than stages.
     """
+    layers = sum(1 for _ in architecture.pattern())
+    if layout.pipeline > layers:
+        raise WorkloadError(f"pp is {layout.pipeline}, but {name} has {layers} layers to spread over the stages")
+    tp = layout.tensor
     for kind, a in architecture.attention.items():
         if isinstance(a, ShortConvolution):
             continue
@@ -179,6 +183,8 @@ def check_tensor_parallel(name: str, architecture: Architecture, tp: int) -> Non
                 f"evenly over so many devices"
             )
     for f in architecture.ffn.values():
+        if isinstance(f, Experts) and layout.expert > 1:
+            continue  # whole experts are spread, not parts of each
         width = f.d_expert if isinstance(f, Experts) else f.d_ff
         if width % tp:
             raise WorkloadError(f"tp is {tp}, which does not divide the feed-forward width {width} of {name}")

@@ -354,6 +354,10 @@ def test_an_unknown_link_bounds_nothing_and_is_named():
         ({"backend": "CU DA"}, "backend is 'CU DA', but a name is wanted"),
         ({"built": "May"}, "built is 'May', but a year or a month is wanted"),
         ({"mode": "lazy"}, "mode is 'lazy', but 'graph' or 'eager' is wanted"),
+        ({"built": "2025-13"}, "built is '2025-13', but a year or a month is wanted"),
+        ({"mode": "eager"}, "mode is 'eager', but no engine is named that it could be said of"),
+        ({"devices": 14, "tp": 7, "pp": 2}, "tp is 7, which does not divide"),
+        ({"devices": 128, "pp": 128}, "pp is 128, but minimax-m2.7 has 62 layers"),
         ({"level": 0}, "level is 0, but a share between 0 and 1 is wanted"),
         ({"level": 1.0}, "level is 1.0"),
         ({"kv": [1]}, r"kv is \[1\], but the name of a format is wanted"),
@@ -507,3 +511,13 @@ def test_overhead_is_counted_on_every_device():
 def test_a_feed_forward_width_that_does_not_divide_is_refused():
     with pytest.raises(WorkloadError, match="tp is 28, which does not divide the feed-forward width 18944"):
         roofline.predict("qwen2.5-7b", "28x h100-sxm", tp=28)
+
+
+def test_nothing_is_said_to_be_expected_of_what_does_not_fit():
+    small = roofline.predict("llama-3.1-70b", "rtx-4090", engine="llama.cpp")
+    assert small.decode.expected is None
+    assert "no speed is expected of what does not fit" in small.assumptions
+    assert not any(text.startswith("expected:") for text in small.assumptions)
+    fits = roofline.predict("llama-3.1-8b", "rtx-4090", engine="llama.cpp")
+    assert fits.decode.expected is not None
+    assert any(text.startswith("expected:") for text in fits.assumptions)
