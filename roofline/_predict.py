@@ -5,17 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from roofline import capacity, expectation, serving, times
+from roofline._xp import Num, everywhere_positive, maximum
 from roofline.assumptions import workload_assumptions
 from roofline.errors import NoBoundError, WorkloadError
 from roofline.loading import load_model
 from roofline.operations import Pass
-from roofline.results import Decode, OperationTime, Prediction, Prefill, PrefillRate, Rates
+from roofline.results import (
+    Decode,
+    Memory,
+    OperationTime,
+    Prediction,
+    Prefill,
+    PrefillRate,
+    Rates,
+    Serving,
+)
 from roofline.setting import Request, Setting, setting
 from roofline.specs import EngineSpec, HardwareSpec, ModelSpec, load_engine, load_hardware
-from roofline.times import pass_times
+from roofline.times import PassTimes, pass_times
 from roofline.workload import Workload, count, layout_of, prompt_pass, workload
 
 LARGEST_SIZE = 1e18
@@ -211,11 +221,49 @@ def machine_named(hardware: str | Path | HardwareSpec) -> tuple[HardwareSpec, in
     return load_hardware(hardware), 1
 
 
-def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
-    # The numbers of a pass may be arrays elsewhere; here they are floats, and Any says so to the type checker.
+class Figures(NamedTuple):
+    """Every number of a prediction; floats, or arrays for a workload of arrays.
+
+    Attributes
+    ----------
+    memory, decode, prefill, serving : as of :class:`Prediction`.
+    passes : the decode step, for what is said about it.
+    holds : whether weights, cache and state fit the physical memory; nothing is expected where they do not.
+    serves : the same of the weights alone, all replicas.
+    """
+
+    memory: Memory
+    decode: Decode
+    prefill: Prefill
+    serving: Serving | None
+    passes: PassTimes
+    holds: Any
+    serves: bool
+
+
+def figures(s: Setting, work: Workload, level: float) -> Figures:
+    """Return the numbers of a prediction.
+
+    Parameters
+    ----------
+    s : model, formats and machine.
+    work : what is asked; whole numbers, or arrays of them that broadcast.
+    level : level of the intervals. [1]
+
+    Returns
+    -------
+    Figures
+        With ``expected`` None where a float says that it does not fit; of arrays, ``holds`` says where.
+
+    Raises
+    ------
+    NoBoundError
+        Neither a bandwidth nor a peak of the device is known.
+    """
+    # The numbers of a pass may be floats, arrays or symbols, and Any says so to the type checker.
     decode: Any = pass_times(s.transformer, s.machine, Pass(work.batch, 1, work.context), s.tensor_parallel)
     prefill: Any = pass_times(s.transformer, s.machine, prompt_pass(work.batch, work), s.tensor_parallel)
-    if decode.longest <= 0 or prefill.longest <= 0:
+    if not (everywhere_positive(decode.longest) and everywhere_positive(prefill.longest)):
         raise NoBoundError(
             f"nothing known of {s.device.name} bounds {s.model.name} in {s.weights.name}: no bandwidth and no "
             f"peak, or all of it fits on the chip and no peak is known for its formats"
@@ -229,11 +277,19 @@ def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
         overhead_bytes=s.overhead_bytes,
         longest_context=s.model.architecture.max_context,
     )
-    speed = s.speed if s.speed and memory.total_bytes - memory.overhead_bytes <= memory.physical_bytes else None
+    holds = memory.total_bytes - memory.overhead_bytes <= memory.physical_bytes
+    serves = s.speed is not None and s.transformer.weights_bytes * s.speed.layout.data <= s.machine.physical_bytes
+    speed = s.speed if holds is not False else None
     decoding, reading = _decode(decode, work.batch), _prefill(prefill, work.batch * work.prompt)
     if speed:
         decoding = replace(decoding, expected=expectation.expected_decode(s, speed, work, decoding.ceiling, level))
         reading = replace(reading, expected=expectation.expected_prefill(s, speed, work, reading.ceiling, level))
+    served = _serving(s, work, level, expected=serves)
+    return Figures(memory, decoding, reading, served, decode, holds, serves)
+
+
+def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
+    found = figures(s, work, level)
     return Prediction(
         model=s.model.name,
         hardware=s.device.name,
@@ -246,14 +302,14 @@ def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
         output=work.output,
         cached=work.cached,
         engine=s.engine.name if s.engine else None,
-        memory=memory,
-        decode=decoding,
-        prefill=reading,
-        serving=_serving(s, work, level),
+        memory=found.memory,
+        decode=found.decode,
+        prefill=found.prefill,
+        serving=found.serving,
         assumptions=(
-            *workload_assumptions(work, memory, decode, s.devices),
+            *workload_assumptions(work, found.memory, found.passes, s.devices),
             *s.assumptions,
-            *(s.speed_assumptions if speed else _nothing_expected(s)),
+            *(s.speed_assumptions if found.holds else _nothing_expected(s)),
         ),
         sources=s.sources,
         titles=(s.model.title, s.system.title if s.system else s.device.title),
@@ -270,7 +326,7 @@ def _nothing_expected(s: Setting) -> tuple[str, ...]:
     return ("no speed is expected of what does not fit",) if s.speed else ()
 
 
-def _decode(t: Any, batch: int) -> Decode:
+def _decode(t: Any, batch: Any) -> Decode:
     moved = t.weight_bytes + t.kv_bytes + t.state_bytes
     return Decode(
         weight_bytes=t.weight_bytes,
@@ -288,21 +344,21 @@ def _decode(t: Any, batch: int) -> Decode:
     )
 
 
-def _rates(memory_seconds: float, t: Any, batch: int) -> Rates:
-    seconds = max(memory_seconds, t.compute, t.link)
+def _rates(memory_seconds: Num, t: Any, batch: Any) -> Rates:
+    seconds: Any = maximum(maximum(memory_seconds, t.compute), t.link)
     return Rates(seconds, batch / seconds, 1 / seconds, times.bound(memory_seconds, t.compute, t.link))
 
 
-def _operations(t: Any) -> tuple[OperationTime, ...]:
-    return tuple(
-        OperationTime(
-            op.name, op.cost.bytes, op.cost.flop, max(op.memory, op.compute), times.bound(op.memory, op.compute)
-        )
-        for op in t.operations
-    )
+def _operations(t: PassTimes) -> tuple[OperationTime, ...]:
+    return tuple(_operation(op) for op in t.operations)
 
 
-def _prefill(t: Any, tokens: int) -> Prefill:
+def _operation(op: Any) -> OperationTime:
+    seconds: Any = maximum(op.memory, op.compute)
+    return OperationTime(op.name, op.cost.bytes, op.cost.flop, seconds, times.bound(op.memory, op.compute))
+
+
+def _prefill(t: Any, tokens: Any) -> Prefill:
     seconds = t.longest
     return Prefill(
         tokens=tokens,
@@ -315,7 +371,7 @@ def _prefill(t: Any, tokens: int) -> Prefill:
     )
 
 
-def _serving(s: Setting, work: Workload, level: float) -> Any:
+def _serving(s: Setting, work: Workload, level: float, *, expected: bool) -> Serving | None:
     if work.concurrency is None:
         return None
     bounds = serving.serving(
@@ -324,6 +380,6 @@ def _serving(s: Setting, work: Workload, level: float) -> Any:
         work=work,
         tensor_parallel=s.tensor_parallel,
     )
-    if s.speed is None or s.transformer.weights_bytes * s.speed.layout.data > s.machine.physical_bytes:
+    if s.speed is None or not expected:
         return bounds
     return expectation.expected_serving(s, s.speed, work, bounds, level)

@@ -23,6 +23,7 @@ else:
 _PLAIN = frozenset({float, int})
 
 INFINITY = math.inf
+NOT_A_NUMBER = math.nan
 EULER = math.e
 
 
@@ -67,6 +68,26 @@ def floor(x: Num) -> Num:
     return math.floor(x) if library is None else library.floor(x)
 
 
+def everywhere_positive(x: Any) -> bool:
+    """Whether ``x``, or every element of it, is above zero; a symbol is taken to be."""
+    if isinstance(x, float | int):
+        return x > 0
+    library = _library(x, x)
+    return bool((x > 0).all()) if library is not None and library.__name__ == "numpy" else True
+
+
+def where(condition: Any, then: Num, otherwise: Num) -> Num:
+    """Return ``then`` where ``condition`` holds, else ``otherwise``, elementwise."""
+    if type(condition) is bool:
+        return then if condition else otherwise
+    library = _library(condition, condition)
+    if library is None:
+        return then if condition else otherwise
+    if library.__name__ == "numpy":
+        return library.where(condition, then, otherwise)
+    return library.Piecewise((then, condition), (otherwise, True))
+
+
 def where_at_least(x: Num, bound: Num, then: Num, otherwise: Num) -> Num:
     """Return ``then`` where ``x >= bound``, else ``otherwise``, elementwise."""
     if type(x) in _PLAIN and type(bound) in _PLAIN:
@@ -74,6 +95,4 @@ def where_at_least(x: Num, bound: Num, then: Num, otherwise: Num) -> Num:
     library = _library(x, bound)
     if library is None:
         return then if x >= bound else otherwise
-    if library.__name__ == "numpy":
-        return library.where(x >= bound, then, otherwise)
-    return library.Piecewise((then, x >= bound), (otherwise, True))
+    return where(x >= bound, then, otherwise)

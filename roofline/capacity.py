@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roofline import ops
-from roofline._xp import INFINITY, Num
+from roofline._xp import INFINITY, NOT_A_NUMBER, Num, maximum, minimum, where, where_at_least
 from roofline.machine import Machine
 from roofline.results import Memory
 from roofline.transformer import Transformer
@@ -54,8 +54,8 @@ def memory(
     m: Machine,
     *,
     growth: CacheGrowth,
-    batch: int,
-    tokens: int,
+    batch: Num,
+    tokens: Num,
     overhead_bytes: float,
     longest_context: int,
 ) -> Memory:
@@ -66,7 +66,7 @@ def memory(
     model : the model in its formats.
     m : the machine.
     growth : how the model's cache grows.
-    batch : sequences. [1]
+    batch : sequences, a number or an array. [1]
     tokens : length of each. [token]
     overhead_bytes : of the engine, over all devices. [byte]
     longest_context : the model's own limit, which ``max_context`` respects. [token]
@@ -75,9 +75,9 @@ def memory(
     -------
     Memory
     """
-    kv_bytes = batch * growth.bytes_of(tokens)
-    state_bytes = batch * model.state_bytes
-    total = model.weights_bytes + kv_bytes + state_bytes + overhead_bytes
+    kv_bytes: Any = batch * growth.bytes_of(tokens)
+    state_bytes: Any = batch * model.state_bytes
+    total: Any = model.weights_bytes + kv_bytes + state_bytes + overhead_bytes
     room = m.capacity_bytes - model.weights_bytes - overhead_bytes
     fitting_tokens: Any = ops.tokens_that_fit(
         room_bytes=room / batch - model.state_bytes,
@@ -85,8 +85,9 @@ def memory(
         windowed_bytes_per_token=growth.windowed,
         windows=growth.windows,
     )
-    sequence = growth.bytes_of(max(tokens, 1)) + model.state_bytes
+    sequence = growth.bytes_of(maximum(tokens, 1)) + model.state_bytes
     fitting_sequences: Any = ops.sequences_that_fit(room_bytes=room, bytes_per_sequence=sequence)
+    missing: Any = maximum(total - m.capacity_bytes, 0.0)
     return Memory(
         weights_bytes=model.weights_bytes,
         kv_bytes_per_token=growth.unbounded,
@@ -96,9 +97,16 @@ def memory(
         total_bytes=total,
         capacity_bytes=m.capacity_bytes,
         fits=total <= m.capacity_bytes,
-        max_context=int(min(fitting_tokens, longest_context)) if fitting_tokens >= 1 else None,
-        max_batch=int(fitting_sequences) if fitting_sequences >= 1 else None,
-        cache_tokens=int(fitting_tokens) if 1 <= fitting_tokens < INFINITY else None,
-        missing_bytes=max(total - m.capacity_bytes, 0.0),
+        max_context=_counted(minimum(fitting_tokens, longest_context)),
+        max_batch=_counted(fitting_sequences),
+        cache_tokens=_counted(fitting_tokens),
+        missing_bytes=missing,
         physical_bytes=m.physical_bytes,
     )
+
+
+def _counted(most: Any) -> Any:
+    """Return how many fit as a whole number; None, in arrays not a number, where there is room for none or no limit."""
+    if isinstance(most, int | float):
+        return int(most) if 1 <= most < INFINITY else None
+    return where_at_least(most, 1, where(most < INFINITY, most, NOT_A_NUMBER), NOT_A_NUMBER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from roofline._xp import Num, maximum, minimum
 from roofline.calibration import Speed, interval
 from roofline.expected import PassSeconds, ServedSeconds, pass_seconds, served_seconds, streams_at_once
 from roofline.expected_work import PassWork, pass_work
@@ -11,6 +12,9 @@ from roofline.operations import Pass
 from roofline.results import ExpectedPrefill, ExpectedRates, PrefillRate, Rates, Serving, ServingFigure
 from roofline.setting import Setting
 from roofline.workload import Workload, prompt_pass
+
+LEAST_TERM = 1e-12
+"""Parts of a time below this are what rounding leaves. [s]"""
 
 
 class ServedWork(NamedTuple):
@@ -24,8 +28,8 @@ class ServedWork(NamedTuple):
 
     step: PassWork
     prefill: PassWork
-    streams: float
-    concurrency: float
+    streams: Num
+    concurrency: Num
 
 
 def decode_work(s: Setting, speed: Speed, work: Workload) -> PassWork:
@@ -40,14 +44,14 @@ def prefill_work(s: Setting, speed: Speed, work: Workload) -> PassWork:
 
 def served_work(s: Setting, speed: Speed, work: Workload) -> ServedWork:
     """Return the work behind served requests; the weights must fit."""
-    data, output = speed.layout.data, work.output or 1
+    data, output = speed.layout.data, 1 if work.output is None else work.output
     tokens = work.cached + work.prompt + output
     replicas = 1 if speed.layout.expert > 1 else data  # experts spread over all ranks are stored once
     room = (
         (speed.rules.memory_share * s.machine.capacity_bytes / replicas - s.transformer.weights_bytes) * replicas / data
     )
-    each = float(s.growth.bytes_of(tokens) + s.transformer.state_bytes)
-    concurrency = max((work.concurrency or 1) / data, 1.0)
+    each = s.growth.bytes_of(tokens) + s.transformer.state_bytes
+    concurrency: Any = maximum(work.concurrency / data, 1.0)
     streams: Any = streams_at_once(concurrency=concurrency, room_bytes=room, bytes_each=each)
     step = Pass(streams * data, 1, work.cached + work.prompt + output / 2)
     return ServedWork(_work(s, speed, step), _work(s, speed, prompt_pass(1, work)), streams, concurrency)
@@ -60,15 +64,17 @@ def _work(s: Setting, speed: Speed, p: Pass) -> PassWork:
 def expected_decode(s: Setting, speed: Speed, work: Workload, ceiling: Rates, level: float) -> ExpectedRates:
     """Return the expected speed of decoding; never above the ceiling."""
     made_of = pass_seconds(decode_work(s, speed, work), speed.constants, eager=float(speed.eager))
-    least, expected = ceiling.seconds_per_step, float(made_of.total)  # type: ignore[arg-type]
-    seconds = max(expected, least)
+    least, expected = ceiling.seconds_per_step, made_of.total
+    seconds: Any = maximum(expected, least)
     fast, slow = interval(speed.fitted, "decode", speed.known, level)
+    slowest: Any = maximum(expected * slow, least)
+    fastest: Any = maximum(expected * fast, least)
     return ExpectedRates(
         seconds_per_step=seconds,
         tokens_per_s=work.batch / seconds,
         tokens_per_s_per_stream=1 / seconds,
-        low=work.batch / max(expected * slow, least),
-        high=work.batch / max(expected * fast, least),
+        low=work.batch / slowest,
+        high=work.batch / fastest,
         level=level,
         terms=_terms(made_of),
     )
@@ -77,14 +83,16 @@ def expected_decode(s: Setting, speed: Speed, work: Workload, ceiling: Rates, le
 def expected_prefill(s: Setting, speed: Speed, work: Workload, ceiling: PrefillRate, level: float) -> ExpectedPrefill:
     """Return the expected speed of prefill; never above the ceiling."""
     made_of = pass_seconds(prefill_work(s, speed, work), speed.constants, prefill=True)
-    least, expected, tokens = ceiling.seconds, float(made_of.total), work.batch * work.prompt  # type: ignore[arg-type]
-    seconds = max(expected, least)
+    least, expected, tokens = ceiling.seconds, made_of.total, work.batch * work.prompt
+    seconds: Any = maximum(expected, least)
     fast, slow = interval(speed.fitted, "prefill", speed.known, level)
+    slowest: Any = maximum(expected * slow, least)
+    fastest: Any = maximum(expected * fast, least)
     return ExpectedPrefill(
         seconds=seconds,
         tokens_per_s=tokens / seconds,
-        low=tokens / max(expected * slow, least),
-        high=tokens / max(expected * fast, least),
+        low=tokens / slowest,
+        high=tokens / fastest,
         level=level,
         terms=_terms(made_of),
     )
@@ -93,7 +101,7 @@ def expected_prefill(s: Setting, speed: Speed, work: Workload, ceiling: PrefillR
 def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, level: float) -> Serving:
     """Return the bounds of a served workload with what to expect beside them."""
     served = served_work(s, speed, work)
-    output = work.output or 1
+    output = 1 if work.output is None else work.output
     step = pass_seconds(served.step, speed.constants, eager=float(speed.eager)).total
     prefill = pass_seconds(served.prefill, speed.constants, prefill=True).total
     times: ServedSeconds = served_seconds(
@@ -105,7 +113,7 @@ def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, 
         output=output,
     )
     every: Any = times
-    streams = work.concurrency or 1
+    streams = work.concurrency
     rate = streams * output / every.request
     total = streams * (work.cached + work.prompt + output) / every.request
 
@@ -121,17 +129,19 @@ def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, 
     )
 
 
-def _time(least: float, value: float, factors: tuple[float, float], level: float) -> ServingFigure:
+def _time(least: Any, value: Any, factors: tuple[float, float], level: float) -> ServingFigure:
     fast, slow = factors
-    return ServingFigure(least, max(value, least), max(value * fast, least), max(value * slow, least), level)
+    ends: list[Any] = [maximum(value * factor, least) for factor in (1.0, fast, slow)]
+    return ServingFigure(least, ends[0], ends[1], ends[2], level)
 
 
-def _rate(most: float, value: float, factors: tuple[float, float], level: float) -> ServingFigure:
+def _rate(most: Any, value: Any, factors: tuple[float, float], level: float) -> ServingFigure:
     fast, slow = factors
-    return ServingFigure(most, min(value, most), min(value / slow, most), min(value / fast, most), level)
+    ends: list[Any] = [minimum(value / factor, most) for factor in (1.0, slow, fast)]
+    return ServingFigure(most, ends[0], ends[1], ends[2], level)
 
 
-def _terms(made_of: PassSeconds) -> dict[str, float]:
+def _terms(made_of: PassSeconds) -> dict[str, Any]:
     """Return what the time is made of, the parts adding up to it."""
     parts: Any = made_of
     device = {
@@ -143,6 +153,9 @@ def _terms(made_of: PassSeconds) -> dict[str, float]:
         "requests": parts.sequences,
     }
     host = parts.total - sum(device.values())
-    return {name: float(seconds) for name, seconds in device.items() if seconds} | (
-        {"host": host} if host > 1e-12 else {}
-    )
+    return {name: seconds for name, seconds in (device | {"host": host}).items() if _counts(seconds)}
+
+
+def _counts(seconds: Any) -> bool:
+    """Whether a part of the time is more than the rounding of the rest; arrays of parts are all kept."""
+    return seconds > LEAST_TERM if isinstance(seconds, float) else True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from roofline._xp import Num, maximum, minimum
 from roofline.machine import Machine
 from roofline.operations import Pass
 from roofline.results import Serving, ServingFigure
@@ -12,7 +13,7 @@ from roofline.transformer import Transformer
 from roofline.workload import Workload, prompt_pass
 
 
-def requests_seconds(model: Transformer, m: Machine, *, requests: int, work: Workload, tensor_parallel: int) -> float:
+def requests_seconds(model: Transformer, m: Machine, *, requests: Num, work: Workload, tensor_parallel: int) -> Num:
     """Return the least time in which ``requests`` requests can be served from first prompt to last token.
 
     Every request needs ``output`` forward passes, one after the other, and all can share them; the first reads the
@@ -28,24 +29,24 @@ def requests_seconds(model: Transformer, m: Machine, *, requests: int, work: Wor
 
     Returns
     -------
-    float
+    Num
         Seconds.
     """
     prefill: Any = pass_times(model, m, prompt_pass(requests, work), tensor_parallel)
-    steps = (work.output or 1) - 1
+    steps = _tokens_generated(work) - 1
     length = _representative_length(model, work.cached + work.prompt, steps)
     step: Any = pass_times(model, m, Pass(requests, 1, length), tensor_parallel)
-    return max(
-        steps * each + first
-        for each, first in (
-            (step.memory, prefill.memory),
-            (step.compute, prefill.compute),
-            (step.link, prefill.link),
-        )
-    )
+    memory = steps * step.memory + prefill.memory
+    compute = steps * step.compute + prefill.compute
+    return maximum(maximum(memory, compute), steps * step.link + prefill.link)
 
 
-def _representative_length(model: Transformer, start: int, steps: int) -> float:
+def _tokens_generated(work: Workload) -> Num:
+    """Return how many tokens a request generates: at least the one that follows its prompt. [token]"""
+    return 1 if work.output is None else work.output
+
+
+def _representative_length(model: Transformer, start: Num, steps: Num) -> Num:
     """Return a length at which a step does at most the work of the average step.
 
     Where work grows in proportion with length, that is the average length. Where it stops growing, a step at the
@@ -53,8 +54,11 @@ def _representative_length(model: Transformer, start: int, steps: int) -> float:
     falls back to nothing at the start of each, so that it is taken from there.
     """
     if model.linear:
-        return start + max(steps - 1, 0) / 2
-    return min((start // chunk * chunk for chunk in model.chunks), default=start)
+        return start + maximum(steps - 1, 0) / 2
+    length = start
+    for chunk in model.chunks:
+        length = minimum(length, start // chunk * chunk)
+    return length
 
 
 def serving(model: Transformer, m: Machine, *, work: Workload, tensor_parallel: int) -> Serving:
@@ -71,10 +75,10 @@ def serving(model: Transformer, m: Machine, *, work: Workload, tensor_parallel: 
     -------
     Serving
     """
-    streams, output = work.concurrency or 1, work.output or 1
+    streams, output = work.concurrency, _tokens_generated(work)
     first: Any = pass_times(model, m, prompt_pass(1, work), tensor_parallel).longest
     step: Any = pass_times(model, m, Pass(1, 1, work.cached + work.prompt), tensor_parallel).longest
-    seconds = requests_seconds(model, m, requests=streams, work=work, tensor_parallel=tensor_parallel)
+    seconds: Any = requests_seconds(model, m, requests=streams, work=work, tensor_parallel=tensor_parallel)
     return Serving(
         concurrency=streams,
         ttft_s=ServingFigure(first),

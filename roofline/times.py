@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roofline import ops
 from roofline._remember import remember
-from roofline._xp import Num, maximum
+from roofline._xp import Num, maximum, where_at_least
 from roofline.machine import Machine
 from roofline.operations import Pass, RoutedExperts
 from roofline.ops import Cost
@@ -136,8 +136,14 @@ def _link_seconds(model: Transformer, m: Machine, p: Pass, tensor_parallel: int)
     return maximum(seconds, ops.stream_seconds(moved_bytes=crossing, bytes_per_s=network))
 
 
-def bound(memory: float, compute: float, link: float = 0.0) -> str:
-    """Return which resource takes longest; ties go to compute, then to memory."""
-    if compute >= memory and compute >= link:
-        return "compute"
-    return "memory" if memory >= link else "link"
+BOUNDS = ("memory", "compute", "link")
+"""What can take longest."""
+
+
+def bound(memory: Any, compute: Any, link: Any = 0.0) -> Any:
+    """Return which resource takes longest, of arrays its places in :data:`BOUNDS`.
+
+    Ties go to compute, then to memory.
+    """
+    place = where_at_least(compute, maximum(memory, link), 1, where_at_least(memory, link, 0, 2))
+    return BOUNDS[place] if type(place) is int else place

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any, NamedTuple
 
+from roofline._xp import Num, maximum, minimum, where_at_least
 from roofline.errors import TooLongError, WorkloadError
 from roofline.expected_work import Layout
 from roofline.operations import Pass
@@ -42,7 +43,7 @@ class Request(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """The work.
+    """The work: whole numbers, or arrays of them that broadcast.
 
     Attributes
     ----------
@@ -55,20 +56,21 @@ class Workload(NamedTuple):
     concurrency : streams kept busy, or None. [1]
     """
 
-    batch: int
-    context: int
-    prompt: int
+    batch: Any
+    context: Any
+    prompt: Any
     prompt_given: bool
-    output: int | None
-    cached: int
-    concurrency: int | None
+    output: Any
+    cached: Any
+    concurrency: Any
 
     @property
-    def tokens(self) -> int:
+    def tokens(self) -> Any:
         """The longest that a sequence gets; a default prompt counts only where tokens are cached before it. [token]"""
-        asked = self.prompt_given or self.cached
-        start = self.cached + self.prompt if asked else self.context
-        return max(self.context, start + (self.output or 0))
+        start = self.cached + self.prompt
+        if not self.prompt_given:
+            start = where_at_least(self.cached, 1, start, self.context)
+        return maximum(self.context, start + (0 if self.output is None else self.output))
 
 
 def count(name: str, value: Any, least: int = 1) -> int:
@@ -91,9 +93,14 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return value
 
 
-def prompt_pass(sequences: int, work: Workload) -> Pass:
+def default_prompt(context: Num, cached: Num, longest: int) -> Any:
+    """Return the length of prompts that nobody states: the context, else as in llama-bench. [token]"""
+    return where_at_least(context, 1, context, minimum(DEFAULT_PROMPT, maximum(longest - cached, 1)))
+
+
+def prompt_pass(sequences: Num, work: Workload) -> Pass:
     """Return the pass that reads the prompts of ``sequences`` requests; without cached tokens it starts them."""
-    return Pass(sequences, work.prompt, work.cached, state_reads=int(work.cached > 0))
+    return Pass(sequences, work.prompt, work.cached, state_reads=where_at_least(work.cached, 1, 1, 0))
 
 
 def workload(
@@ -111,7 +118,7 @@ def workload(
     batch, context, cached = count("batch", batch), count("context", context, 0), count("cached", cached, 0)
     given = prompt is not None
     longest = model.architecture.max_context
-    prompt = count("prompt", prompt) if given else (context or min(DEFAULT_PROMPT, max(longest - cached, 1)))
+    prompt = count("prompt", prompt) if given else default_prompt(context, cached, longest)
     output = None if output is None else count("output", output)
     if concurrency is not None:
         concurrency = count("concurrency", concurrency)
