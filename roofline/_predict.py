@@ -54,6 +54,7 @@ def predict(
     backend: str | None = None,
     built: str | None = None,
     mode: str | None = None,
+    memory_share: float | None = None,
     weights_bytes: float | None = None,
     assume_known: bool = False,
 ) -> Prediction:
@@ -81,6 +82,8 @@ def predict(
         hardware when None.
     built : when the engine was built, as ``"2025"`` or ``"2025-03"``; the newest that was measured when None.
     mode : ``"graph"`` or ``"eager"``: whether the host starts every kernel anew in each step; ``"graph"`` when None.
+    memory_share : part of each device's memory that the engine may take, as vLLM's ``gpu_memory_utilization`` and
+        SGLang's ``mem_fraction_static``; the engine's usual one when None. [1]
     weights_bytes : size of the actual file where it is known: within 5 % of the recipe's, the recipe's largest tensor
         group is rescaled to it. [byte]
     assume_known : take keys of a config that are not understood for harmless; said in the assumptions.
@@ -126,6 +129,7 @@ def predict(
         backend=backend,
         built=built,
         mode=mode,
+        memory_share=memory_share,
         weights_bytes=weights_bytes,
         assume_known=assume_known,
     )
@@ -151,6 +155,7 @@ def resolved(
     backend: str | None,
     built: str | None,
     mode: str | None,
+    memory_share: float | None,
     weights_bytes: float | None,
     assume_known: bool = False,
 ) -> tuple[Setting, Workload]:
@@ -173,6 +178,7 @@ def resolved(
         if value is not None and not isinstance(value, str):
             raise WorkloadError(f"{name} is {value!r:.60}, but the name of a format is wanted, for example 'q8_0'")
     engine_spec = None if engine is None else load_engine(engine)
+    _check_share(engine_spec, memory_share)
     found = setting(
         Request(
             model=model_spec,
@@ -186,6 +192,7 @@ def resolved(
             backend=backend or "",
             built=built or "",
             eager=mode == "eager",
+            memory_share=None if memory_share is None else float(memory_share),
         )
     )
     return found, work
@@ -201,6 +208,16 @@ def _check_engine_words(engine: Any, backend: Any, built: Any, mode: Any) -> Non
     for name, word in (("backend", backend), ("built", built), ("mode", mode)):
         if word is not None and engine is None:
             raise WorkloadError(f"{name} is {word!r}, but no engine is named that it could be said of")
+
+
+def _check_share(engine: EngineSpec | None, share: Any) -> None:
+    if share is None:
+        return
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise WorkloadError(f"memory_share is {share!r:.60}, but a part of the memory up to 1 is wanted, for example 0.9")
+    if engine is None or engine.reserved is None:
+        who = f"{engine.name} takes what it needs, no share" if engine else "no engine is named that would take a share"
+        raise WorkloadError(f"memory_share is {share}, but {who} of the memory")
 
 
 def _check_level(level: Any) -> None:
@@ -274,11 +291,13 @@ def figures(s: Setting, work: Workload, level: float) -> Figures:
         growth=s.growth,
         batch=work.batch,
         tokens=work.tokens,
-        overhead_bytes=s.overhead_bytes,
         longest_context=s.model.architecture.max_context,
+        layout=s.layout,
+        engine=s.own,
     )
     holds = memory.total_bytes - memory.overhead_bytes <= memory.physical_bytes
-    serves = s.speed is not None and s.transformer.weights_bytes * s.speed.layout.data <= s.machine.physical_bytes
+    stored = capacity.stored_bytes(s.transformer, s.layout)
+    serves = s.speed is not None and stored <= s.machine.physical_bytes
     speed = s.speed if holds is not False else None
     decoding, reading = _decode(decode, work.batch), _prefill(prefill, work.batch * work.prompt)
     if speed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roofline import units
-from roofline.calibration import Speed
+from roofline.calibration import Speed, default_backend
 from roofline.formats import cache_format
 from roofline.llama_cpp_mixes import SOURCE as MIXES_SOURCE
 from roofline.machine import Machine
+from roofline.overhead import EngineMemory
 from roofline.recipes import MLX_SOURCE, StoredWeights
 from roofline.results import Citation, Memory
 from roofline.specs import DeviceSpec, EngineSpec, SystemSpec
@@ -20,7 +21,13 @@ from roofline.workload import Request, Workload
 
 
 def setting_assumptions(
-    request: Request, checkpoint: StoredWeights, cache: str, model: Transformer, m: Machine, speed: Speed | None
+    request: Request,
+    checkpoint: StoredWeights,
+    cache: str,
+    model: Transformer,
+    m: Machine,
+    speed: Speed | None,
+    own: EngineMemory,
 ) -> Iterator[str]:
     """Yield what holds for every workload of a setting."""
     yield from _weights(checkpoint, request)
@@ -39,7 +46,7 @@ def setting_assumptions(
     yield from _tiers(m)
     yield from _unknowns(m, request.tensor_parallel, model.widths)
     yield from _nodes(request, m)
-    yield from _engine(request.engine, cache, speed)
+    yield from _engine(request, cache, speed, own)
     yield from request.model.notes
 
 
@@ -51,15 +58,25 @@ def _tiers(m: Machine) -> Iterator[str]:
         yield f"the chip may keep {units.text(m.kept_bytes, 'B')} from step to step (ceiling), or nothing (streaming)"
 
 
-def _engine(engine: EngineSpec | None, cache: str, speed: Speed | None) -> Iterator[str]:
+_SHARED = {
+    "all": "the memory",
+    "weights and cache": "the memory for weights and cache",
+    "what is left": "what weights and buffers leave for the cache",
+}
+
+
+def _engine(request: Request, cache: str, speed: Speed | None, own: EngineMemory) -> Iterator[str]:
+    engine = request.engine
     if engine is None:
         return
     unmeasured = "" if speed else "no speed is expected, since none was measured; "
-    if engine.overhead is None:
+    if engine.overhead is None and engine.buffers is None:
         yield f"{engine.name}: {unmeasured}its own memory is unknown and counted as none"
-    else:
-        sure = f" ({engine.overhead.kind})" if engine.overhead.kind == "estimated" else ""
-        yield f"{engine.name}: {unmeasured}its own memory is {engine.overhead.value} a device{sure}"
+    elif unmeasured:
+        yield f"{engine.name}: {unmeasured.removesuffix('; ')}"
+    if own.share_of:
+        given = "" if request.memory_share else " (its usual share)"
+        yield f"{engine.name}: takes {own.share:.4g} of {_SHARED[own.share_of]}{given}"
     if cache not in {cache_format(name).name for name in engine.cache_formats.value}:
         yield f"{engine.name} names no {cache} cache among its own ({', '.join(engine.cache_formats.value)})"
 
@@ -179,8 +196,18 @@ def citations(
         for link in m.links:
             if link.bandwidth:
                 yield _cite(owner, f"{link.name} of {owner.name}, {link.bandwidth.value}", link.bandwidth.source)
-    if engine and engine.overhead:
-        yield _cite(engine, f"memory overhead of {engine.name}, {engine.overhead.value}", engine.overhead.source)
+    if engine:
+        yield from _cite_engine(engine, m.device, request.backend)
+
+
+def _cite_engine(engine: EngineSpec, device: DeviceSpec, backend: str) -> Iterator[Citation]:
+    runtime = engine.overheads.get(backend or default_backend(device), engine.overhead)
+    if runtime:
+        yield _cite(engine, f"memory overhead of {engine.name}, {runtime.value} a device", runtime.source)
+    if engine.buffers:
+        yield _cite(engine, f"buffers of {engine.name}", engine.buffers.source)
+    if engine.reserved and engine.rules:
+        yield _cite(engine, f"share of the memory that {engine.name} takes", engine.reserved.source)
 
 
 def _cite_memory(device: DeviceSpec) -> Iterator[Citation]:

@@ -7,7 +7,10 @@ from typing import Any
 
 from roofline import ops
 from roofline._xp import INFINITY, NOT_A_NUMBER, Num, maximum, minimum, where, where_at_least
+from roofline.expected_work import Layout
 from roofline.machine import Machine
+from roofline.operations import RoutedExperts
+from roofline.overhead import NOTHING, EngineMemory
 from roofline.results import Memory
 from roofline.transformer import Transformer
 
@@ -49,6 +52,29 @@ def cache_growth(model: Transformer, tensor_parallel: int = 1) -> CacheGrowth:
     return CacheGrowth(unbounded, tuple(windowed[w] for w in windows), windows)
 
 
+def stored_bytes(model: Transformer, layout: Layout | None) -> float:
+    """Return the weights on all devices: one set for each replica, of the experts one for those that share them.
+
+    Parameters
+    ----------
+    model : the model in its formats.
+    layout : how the devices share it; one pool, which holds them once, when None.
+
+    Returns
+    -------
+    float [byte]
+    """
+    if layout is None or layout.data == 1:
+        return model.weights_bytes
+    experts = sum(
+        op.experts * (op.weight_bytes + op.last_weight_bytes)
+        for op in model.operations
+        if isinstance(op, RoutedExperts)
+    )
+    copies = layout.tensor * layout.data / layout.experts_share
+    return (model.weights_bytes - experts) * layout.data + experts * copies
+
+
 def memory(
     model: Transformer,
     m: Machine,
@@ -56,8 +82,9 @@ def memory(
     growth: CacheGrowth,
     batch: Num,
     tokens: Num,
-    overhead_bytes: float,
     longest_context: int,
+    layout: Layout | None = None,
+    engine: EngineMemory = NOTHING,
 ) -> Memory:
     """Return the memory block of a prediction.
 
@@ -68,8 +95,9 @@ def memory(
     growth : how the model's cache grows.
     batch : sequences, a number or an array. [1]
     tokens : length of each. [token]
-    overhead_bytes : of the engine, over all devices. [byte]
     longest_context : the model's own limit, which ``max_context`` respects. [token]
+    layout : how the devices share the model; one pool when None.
+    engine : what the engine needs for itself.
 
     Returns
     -------
@@ -77,8 +105,10 @@ def memory(
     """
     kv_bytes: Any = batch * growth.bytes_of(tokens)
     state_bytes: Any = batch * model.state_bytes
-    total: Any = model.weights_bytes + kv_bytes + state_bytes + overhead_bytes
-    room = m.capacity_bytes - model.weights_bytes - overhead_bytes
+    weights_bytes = stored_bytes(model, layout)
+    overhead_bytes = engine.bytes_for(batch, tokens, weights_bytes=weights_bytes, capacity_bytes=m.capacity_bytes)
+    total: Any = weights_bytes + kv_bytes + state_bytes + overhead_bytes
+    room: Any = m.capacity_bytes - weights_bytes - overhead_bytes
     fitting_tokens: Any = ops.tokens_that_fit(
         room_bytes=room / batch - model.state_bytes,
         unbounded_bytes_per_token=growth.unbounded,
@@ -89,11 +119,13 @@ def memory(
     fitting_sequences: Any = ops.sequences_that_fit(room_bytes=room, bytes_per_sequence=sequence)
     missing: Any = maximum(total - m.capacity_bytes, 0.0)
     return Memory(
-        weights_bytes=model.weights_bytes,
+        weights_bytes=weights_bytes,
         kv_bytes_per_token=growth.unbounded,
         kv_bytes=kv_bytes,
         state_bytes=state_bytes,
         overhead_bytes=overhead_bytes,
+        host_bytes=engine.hosted_bytes + engine.beside(batch, tokens),
+        room_bytes=maximum(room, 0.0),
         total_bytes=total,
         capacity_bytes=m.capacity_bytes,
         fits=total <= m.capacity_bytes,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from roofline._xp import Num, maximum, minimum
 from roofline.calibration import Speed, interval
+from roofline.capacity import stored_bytes
 from roofline.expected import PassSeconds, ServedSeconds, pass_seconds, served_seconds, streams_at_once
 from roofline.expected_work import PassWork, pass_work
 from roofline.operations import Pass
@@ -46,10 +47,7 @@ def served_work(s: Setting, speed: Speed, work: Workload) -> ServedWork:
     """Return the work behind served requests; the weights must fit."""
     data, output = speed.layout.data, 1 if work.output is None else work.output
     tokens = work.cached + work.prompt + output
-    replicas = 1 if speed.layout.expert > 1 else data  # experts spread over all ranks are stored once
-    room = (
-        (speed.rules.memory_share * s.machine.capacity_bytes / replicas - s.transformer.weights_bytes) * replicas / data
-    )
+    room = (speed.rules.memory_share * s.machine.capacity_bytes - stored_bytes(s.transformer, speed.layout)) / data
     each = s.growth.bytes_of(tokens) + s.transformer.state_bytes
     concurrency: Any = maximum(work.concurrency / data, 1.0)
     streams: Any = streams_at_once(concurrency=concurrency, room_bytes=room, bytes_each=each)

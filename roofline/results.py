@@ -89,12 +89,16 @@ class Memory:
 
     Attributes
     ----------
-    weights_bytes : all weights. [byte]
+    weights_bytes : all weights, once for each replica. [byte]
     kv_bytes_per_token : what one more token adds to the cache once every window is full. [byte]
     kv_bytes : cache of the whole batch. [byte]
     state_bytes : recurrent state of the whole batch. [byte]
-    overhead_bytes : what the engine needs for itself; 0 without an engine. [byte]
-    total_bytes : the sum. [byte]
+    overhead_bytes : what the engine needs for itself, and what it leaves to others where it takes a share of the
+        memory; 0 without an engine. [byte]
+    host_bytes : of weights and overhead, what lies in the host's memory; where that is the device's own, it counts
+        all the same. [byte]
+    room_bytes : what weights and overhead leave to cache and state. [byte]
+    total_bytes : weights, cache, state and overhead. [byte]
     capacity_bytes : what programs can use. [byte]
     fits : total <= capacity.
     max_context : longest context at this batch, at most the model's own limit; None if nothing fits. [token]
@@ -110,6 +114,8 @@ class Memory:
     kv_bytes: float
     state_bytes: float
     overhead_bytes: float
+    host_bytes: float
+    room_bytes: float
     total_bytes: float
     capacity_bytes: float
     fits: bool

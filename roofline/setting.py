@@ -12,6 +12,7 @@ from roofline.errors import FileSizeError
 from roofline.expected_work import Layout
 from roofline.formats import cache_format
 from roofline.machine import Machine, machine
+from roofline.overhead import EngineMemory, engine_memory
 from roofline.recipes import StoredWeights, stored
 from roofline.results import Citation, Roof
 from roofline.specs import DeviceSpec, EngineSpec, ModelSpec, SystemSpec, load_device
@@ -40,7 +41,7 @@ class Setting(NamedTuple):
     transformer: Transformer
     machine: Machine
     growth: CacheGrowth
-    overhead_bytes: float
+    own: EngineMemory
     roofs: tuple[Roof, ...]
     speed: Speed | None
     assumptions: tuple[str, ...]
@@ -79,6 +80,18 @@ def setting(request: Request) -> Setting:
         known_speed = speed(
             engine, model, checkpoint, device, request.layout, devices, request.backend, request.built, request.eager
         )
+    growth = cache_growth(built, request.layout.tensor if request.layout else 1)
+    own = engine_memory(
+        engine,
+        model.architecture,
+        checkpoint,
+        device,
+        devices=devices,
+        layout=request.layout,
+        backend=request.backend,
+        windowed_bytes=sum(growth.windowed),
+        share=request.memory_share,
+    )
     return Setting(
         model=model,
         device=device,
@@ -91,11 +104,11 @@ def setting(request: Request) -> Setting:
         layout=request.layout,
         transformer=built,
         machine=m,
-        growth=cache_growth(built, request.layout.tensor if request.layout else 1),
-        overhead_bytes=engine.overhead.si * devices if engine and engine.overhead else 0.0,
+        growth=growth,
+        own=own,
         roofs=tuple(roofs),
         speed=known_speed,
-        assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed)),
+        assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed, own)),
         speed_assumptions=tuple(speed_assumptions(request, known_speed)),
         sources=tuple(citations(request, system, checkpoint, built, m)),
     )

@@ -35,6 +35,7 @@ class Request(NamedTuple):
     backend: str = ""
     built: str = ""
     eager: bool = False
+    memory_share: float | None = None
 
     @property
     def tensor_parallel(self) -> int:

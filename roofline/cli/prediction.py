@@ -59,6 +59,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
         parser.add_argument(f"--{name}", type=count, metavar="N", help=text)
     parser.add_argument("--level", type=float, default=0.9, metavar="L", help="level of intervals (default 0.9)")
     parser.add_argument(
+        "--memory-share", type=float, metavar="S", help="part of the memory that the engine may take, as 0.9"
+    )
+    parser.add_argument(
         "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
     )
     parser.add_argument("--json", action="store_true", help="the numbers in SI units, unrounded, as JSON")
@@ -73,6 +76,7 @@ def run(options: argparse.Namespace) -> bool:
         options.model,
         " ".join(options.hardware),
         level=options.level,
+        memory_share=options.memory_share,
         assume_known=options.assume_known,
         **{name: value for name, value in given.items() if value is not None},
     )
