@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,16 @@ def set_aside(row: Measurement) -> None:
         raise UnresolvedError("anomaly")
     if row.note.startswith("cpu_offload:"):
         raise UnresolvedError("cpu_offload")
-    if "context parallel" in row.note.lower() or row.source == "context_parallel":
+    if _context_parallel(row):
         raise UnresolvedError("context_parallel")
     if row.speculative not in {"", "none"}:
         raise UnresolvedError(f"speculative: {row.speculative}")
+
+
+def _context_parallel(row: Measurement) -> bool:
+    """Whether tokens of one sequence are spread over devices; of degree 1, amounts are compared and speeds set aside."""
+    several = r"context parallel (?!1\b)" if row.metric in measurements.AMOUNTS else "context parallel"
+    return re.search(several, row.note.lower()) is not None
 
 
 def load_spec(load: Callable[[str | Path], Any], row: Measurement, kind: str) -> Any:

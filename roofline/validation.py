@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from roofline import measurements
 from roofline._predict import predict
 from roofline._remember import remember
+from roofline.amounts import amount, amount_options
 from roofline.calls import KINDS, UnresolvedError, expected_call, load_spec, require, set_aside
 from roofline.errors import (
     FileSizeError,
@@ -229,7 +230,7 @@ def _result(row: Measurement, level: float, refitted: dict[str, _Expected] | Non
     prediction = _prediction(row)
     ceiling = _ceiling(row, prediction)
     if row.metric in measurements.AMOUNTS:
-        found = _Expected(_amount(row, prediction))
+        found = _Expected(amount(row, prediction))
     elif refitted is not None:
         found = _within(refitted.get(row.id, _Expected()), ceiling, is_time=row.is_time)
     else:
@@ -338,22 +339,20 @@ def _prediction(row: Measurement) -> Prediction:
 
 def _options(row: Measurement) -> dict[str, Any]:
     """Return the options of the call; what is not stated takes the value that makes the ceiling loosest."""
-    amount = row.metric in measurements.AMOUNTS
+    if row.metric in measurements.AMOUNTS:
+        return amount_options(row)
     prompt = row.prompt_tokens or None
     options: dict[str, Any] = {
-        "devices": row.devices or 1,  # not stated, which only amounts may leave out
+        "devices": row.devices or 1,
         "weights": row.weights,
         "kv": row.kv or _narrowest_cache(row.engine),
         "batch": 1 if row.metric in measurements.TIMES else row.batch or 1,
-        "engine": row.engine if amount and _known_engine(row.engine) else None,
-        "weights_bytes": None if row.metric == "weights_bytes" else row.weights_bytes,
+        "weights_bytes": row.weights_bytes,
     }
     if row.metric in {"decode_tok_per_s", "decode_tok_per_s_total", "tpot_s"}:
         return options | {"context": row.context if row.context is not None else prompt or 0}
     if row.metric in {"output_tok_per_s", "total_tok_per_s"}:
         return options | _requests(row, prompt)
-    if amount:
-        return options | {"context": row.context or 0}
     return options | {"prompt": prompt, "cached": row.context or 0}
 
 
@@ -390,21 +389,6 @@ def _ceiling(row: Measurement, p: Prediction) -> float | None:
         best["output_tok_per_s"] = p.serving.output_tok_per_s.ceiling
         best["total_tok_per_s"] = p.serving.total_tok_per_s.ceiling
     return best.get(row.metric)
-
-
-def _amount(row: Measurement, p: Prediction) -> float | None:
-    m = p.memory
-    if row.metric == "weights_bytes":
-        return m.weights_bytes
-    if (
-        row.metric == "kv_cache_bytes"
-    ):  # engines print recurrent state apart; a pool whose length is not said fits anything
-        return None if row.context is None else m.kv_bytes
-    if row.metric == "kv_cache_tokens":
-        return m.cache_tokens
-    if row.metric == "memory_bytes":
-        return m.total_bytes
-    return None
 
 
 # --- summaries
