@@ -155,8 +155,8 @@ def resolved(
     backend: str | None,
     built: str | None,
     mode: str | None,
-    memory_share: float | None,
     weights_bytes: float | None,
+    memory_share: float | None = None,
     assume_known: bool = False,
 ) -> tuple[Setting, Workload]:
     """Return what the arguments of :func:`predict` stand for, checked."""

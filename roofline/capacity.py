@@ -106,15 +106,20 @@ def memory(
     kv_bytes: Any = batch * growth.bytes_of(tokens)
     state_bytes: Any = batch * model.state_bytes
     weights_bytes = stored_bytes(model, layout)
-    overhead_bytes = engine.bytes_for(batch, tokens, weights_bytes=weights_bytes, capacity_bytes=m.capacity_bytes)
+    overhead_bytes = engine.bytes_at(tokens)
     total: Any = weights_bytes + kv_bytes + state_bytes + overhead_bytes
     room: Any = m.capacity_bytes - weights_bytes - overhead_bytes
-    fitting_tokens: Any = ops.tokens_that_fit(
-        room_bytes=room / batch - model.state_bytes,
-        unbounded_bytes_per_token=growth.unbounded,
-        windowed_bytes_per_token=growth.windowed,
-        windows=growth.windows,
-    )
+    fitting_tokens: Any = INFINITY
+    for own in engine.lines:  # the largest counts, so all of them must leave room
+        fitting_tokens = minimum(
+            fitting_tokens,
+            ops.tokens_that_fit(
+                room_bytes=(m.capacity_bytes - weights_bytes - own.fixed) / batch - model.state_bytes,
+                unbounded_bytes_per_token=growth.unbounded + own.slope / batch,
+                windowed_bytes_per_token=growth.windowed,
+                windows=growth.windows,
+            ),
+        )
     sequence = growth.bytes_of(maximum(tokens, 1)) + model.state_bytes
     fitting_sequences: Any = ops.sequences_that_fit(room_bytes=room, bytes_per_sequence=sequence)
     missing: Any = maximum(total - m.capacity_bytes, 0.0)
@@ -124,7 +129,7 @@ def memory(
         kv_bytes=kv_bytes,
         state_bytes=state_bytes,
         overhead_bytes=overhead_bytes,
-        host_bytes=engine.hosted_bytes + engine.beside(batch, tokens),
+        host_bytes=engine.host.at(tokens),
         room_bytes=maximum(room, 0.0),
         total_bytes=total,
         capacity_bytes=m.capacity_bytes,

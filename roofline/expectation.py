@@ -47,7 +47,9 @@ def served_work(s: Setting, speed: Speed, work: Workload) -> ServedWork:
     """Return the work behind served requests; the weights must fit."""
     data, output = speed.layout.data, 1 if work.output is None else work.output
     tokens = work.cached + work.prompt + output
-    room = (speed.rules.memory_share * s.machine.capacity_bytes - stored_bytes(s.transformer, speed.layout)) / data
+    stored = stored_bytes(s.transformer, speed.layout)
+    taken = 1.0 if s.own.share_of else speed.rules.memory_share  # what is reserved is in the engine's own already
+    room = (taken * s.machine.capacity_bytes - stored - s.own.bytes_at(tokens)) / data
     each = s.growth.bytes_of(tokens) + s.transformer.state_bytes
     concurrency: Any = maximum(work.concurrency / data, 1.0)
     streams: Any = streams_at_once(concurrency=concurrency, room_bytes=room, bytes_each=each)

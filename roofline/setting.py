@@ -7,7 +7,7 @@ from typing import NamedTuple
 from roofline._remember import remember
 from roofline.assumptions import citations, setting_assumptions, speed_assumptions
 from roofline.calibration import Speed, speed
-from roofline.capacity import CacheGrowth, cache_growth
+from roofline.capacity import CacheGrowth, cache_growth, stored_bytes
 from roofline.errors import FileSizeError
 from roofline.expected_work import Layout
 from roofline.formats import cache_format
@@ -85,10 +85,10 @@ def setting(request: Request) -> Setting:
         engine,
         model.architecture,
         checkpoint,
-        device,
-        devices=devices,
+        m,
         layout=request.layout,
         backend=request.backend,
+        weights_bytes=stored_bytes(built, request.layout),
         windowed_bytes=sum(growth.windowed),
         share=request.memory_share,
     )
