@@ -1,5 +1,8 @@
 """The ceiling of a language model on a machine: exact bytes, exact FLOPs, memory fit, and why."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from roofline._predict import predict
 from roofline.errors import (
     BrokenSpecWarning,
@@ -28,7 +31,24 @@ from roofline.specs import (
     load_hardware,
 )
 
+if TYPE_CHECKING:
+    from roofline.sweeps import Sweep, sweep
+
 __version__ = "0.1.0"
+
+_LATER = {"sweep": "roofline.sweeps", "Sweep": "roofline.sweeps"}
+"""What needs numpy or more, which a single prediction does not: imported when it is asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'roofline' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 __all__ = [
     "BrokenSpecWarning",
@@ -45,6 +65,7 @@ __all__ = [
     "ShadowedSpecWarning",
     "SourceError",
     "SpecError",
+    "Sweep",
     "SystemSpec",
     "TooLongError",
     "UnitError",
@@ -54,4 +75,5 @@ __all__ = [
     "load_hardware",
     "load_model",
     "predict",
+    "sweep",
 ]

@@ -133,8 +133,7 @@ def predict(
         weights_bytes=weights_bytes,
         assume_known=assume_known,
     )
-    _check_level(level)
-    return _prediction(found, work, float(level))
+    return _prediction(found, work, checked_level(level))
 
 
 def resolved(
@@ -160,11 +159,23 @@ def resolved(
     assume_known: bool = False,
 ) -> tuple[Setting, Workload]:
     """Return what the arguments of :func:`predict` stand for, checked."""
-    model_spec = load_model(model, assume_known=assume_known)
-    hardware_spec, counted = machine_named(hardware)
-    devices = count("devices", devices) * counted
+    found = placed(
+        model,
+        hardware,
+        devices=devices,
+        weights=weights,
+        kv=kv,
+        engine=engine,
+        layout=layout,
+        backend=backend,
+        built=built,
+        mode=mode,
+        weights_bytes=weights_bytes,
+        memory_share=memory_share,
+        assume_known=assume_known,
+    )
     work = workload(
-        model_spec,
+        found.model,
         batch=batch,
         context=context,
         prompt=prompt,
@@ -172,6 +183,29 @@ def resolved(
         cached=cached,
         concurrency=concurrency,
     )
+    return found, work
+
+
+def placed(
+    model: str | Path | ModelSpec,
+    hardware: str | Path | HardwareSpec,
+    *,
+    devices: int,
+    weights: str | None,
+    kv: str | None,
+    engine: str | Path | EngineSpec | None,
+    layout: dict[str, int | None],
+    backend: str | None,
+    built: str | None,
+    mode: str | None,
+    weights_bytes: float | None,
+    memory_share: float | None = None,
+    assume_known: bool = False,
+) -> Setting:
+    """Return the model in its formats on the machine that the arguments of :func:`predict` stand for, checked."""
+    model_spec = load_model(model, assume_known=assume_known)
+    hardware_spec, counted = machine_named(hardware)
+    devices = count("devices", devices) * counted
     shared = layout_of(devices * hardware_spec.devices, **layout)
     _check_engine_words(engine, backend, built, mode)
     for name, value in (("weights", weights), ("kv", kv)):
@@ -179,7 +213,7 @@ def resolved(
             raise WorkloadError(f"{name} is {value!r:.60}, but the name of a format is wanted, for example 'q8_0'")
     engine_spec = None if engine is None else load_engine(engine)
     _check_share(engine_spec, memory_share)
-    found = setting(
+    return setting(
         Request(
             model=model_spec,
             hardware=hardware_spec,
@@ -195,7 +229,6 @@ def resolved(
             memory_share=None if memory_share is None else float(memory_share),
         )
     )
-    return found, work
 
 
 def _check_engine_words(engine: Any, backend: Any, built: Any, mode: Any) -> None:
@@ -220,9 +253,17 @@ def _check_share(engine: EngineSpec | None, share: Any) -> None:
         raise WorkloadError(f"memory_share is {share}, but {who} of the memory")
 
 
-def _check_level(level: Any) -> None:
+def checked_level(level: Any) -> float:
+    """Return the level of intervals if it is one.
+
+    Raises
+    ------
+    WorkloadError
+        It is no share between 0 and 1.
+    """
     if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
         raise WorkloadError(f"level is {level!r:.60}, but a share between 0 and 1 is wanted, for example 0.9")
+    return float(level)
 
 
 def _size(name: str, value: Any) -> float:

@@ -29,6 +29,7 @@ PUBLIC = [
     "ShadowedSpecWarning",
     "SourceError",
     "SpecError",
+    "Sweep",
     "SystemSpec",
     "TooLongError",
     "UnitError",
@@ -38,6 +39,7 @@ PUBLIC = [
     "load_hardware",
     "load_model",
     "predict",
+    "sweep",
 ]
 
 
