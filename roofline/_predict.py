@@ -247,7 +247,9 @@ def _check_share(engine: EngineSpec | None, share: Any) -> None:
     if share is None:
         return
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-        raise WorkloadError(f"memory_share is {share!r:.60}, but a part of the memory up to 1 is wanted, for example 0.9")
+        raise WorkloadError(
+            f"memory_share is {share!r:.60}, but a part of the memory up to 1 is wanted, for example 0.9"
+        )
     if engine is None or engine.reserved is None:
         who = f"{engine.name} takes what it needs, no share" if engine else "no engine is named that would take a share"
         raise WorkloadError(f"memory_share is {share}, but {who} of the memory")

@@ -104,7 +104,7 @@ def set_aside(row: Measurement) -> None:
 
 
 def _context_parallel(row: Measurement) -> bool:
-    """Whether tokens of one sequence are spread over devices; of degree 1, amounts are compared and speeds set aside."""
+    """Whether tokens of a sequence are spread over devices; of degree 1, speeds are set aside, amounts are not."""
     several = r"context parallel (?!1\b)" if row.metric in measurements.AMOUNTS else "context parallel"
     return row.source == "context_parallel" or re.search(several, row.note.lower()) is not None
 

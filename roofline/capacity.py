@@ -122,6 +122,7 @@ def memory(
         )
     sequence = growth.bytes_of(maximum(tokens, 1)) + model.state_bytes
     fitting_sequences: Any = ops.sequences_that_fit(room_bytes=room, bytes_per_sequence=sequence)
+    free: Any = maximum(room, 0.0)
     missing: Any = maximum(total - m.capacity_bytes, 0.0)
     return Memory(
         weights_bytes=weights_bytes,
@@ -130,7 +131,7 @@ def memory(
         state_bytes=state_bytes,
         overhead_bytes=overhead_bytes,
         host_bytes=engine.host.at(tokens),
-        room_bytes=maximum(room, 0.0),
+        room_bytes=free,
         total_bytes=total,
         capacity_bytes=m.capacity_bytes,
         fits=total <= m.capacity_bytes,

@@ -34,7 +34,7 @@ class Buffers(Sourced, Unique):
 
 
 class HostedEmbedding(Sourced, Unique):
-    """Says that the engine leaves the embedding table in the host's memory, with a copy on the device for a tied head."""
+    """Says that the embedding stays in the host's memory, with a copy on the device where it is the head too."""
 
 
 class Reserved(Sourced, Unique):
