@@ -131,6 +131,7 @@ def memory(
         state_bytes=state_bytes,
         overhead_bytes=overhead_bytes,
         host_bytes=engine.host.at(tokens),
+        outside_bytes=engine.outside_bytes,
         room_bytes=free,
         total_bytes=total,
         capacity_bytes=m.capacity_bytes,

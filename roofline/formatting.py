@@ -158,7 +158,7 @@ def _memory(p: Prediction) -> tuple[str, str]:
 def _parts(p: Prediction) -> str:
     m = p.memory
     parts = [("weights", m.weights_bytes), ("cache", m.kv_bytes), ("state", m.state_bytes)]
-    parts.append((p.engine or "", m.overhead_bytes))
+    parts += [(p.engine or "", m.overhead_bytes - m.outside_bytes), ("outside its share", m.outside_bytes)]
     return " · ".join(
         f"{name} {units.gib(size) if size > 1e8 else units.text(size, 'B')}" for name, size in parts if size
     )

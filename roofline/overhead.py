@@ -44,12 +44,14 @@ class EngineMemory(NamedTuple):
     ----------
     lines : the largest of these is what weights, cache and state cannot have.
     host : of weights and overhead, what lies in the host's memory.
+    outside_bytes : of that, what lies outside the share that the engine takes. [byte]
     share : part of the memory that the engine takes; 1 where it takes what it needs. [1]
     share_of : of what, see :class:`roofline.specs.engine.Reserved`; empty where nothing is reserved.
     """
 
     lines: tuple[Line, ...] = (Line(0.0),)
     host: Line = Line(0.0)
+    outside_bytes: float = 0.0
     share: float = 1.0
     share_of: str = ""
 
@@ -121,19 +123,20 @@ def engine_memory(
     if not (engine.rules and engine.reserved):
         return EngineMemory(tuple(lines), host)
     part = engine.rules.memory_share if share is None else share
-    lines = _reserved(engine.reserved.of, lines, part, weights_bytes=weights_bytes, capacity_bytes=m.capacity_bytes)
-    return EngineMemory(tuple(lines), host, part, engine.reserved.of)
+    kept = weights_bytes if engine.reserved.of == "what is left" else 0.0
+    outside = (1 - part) * max(m.capacity_bytes - kept, 0.0)
+    return EngineMemory(
+        tuple(_reserved(engine.reserved.of, lines, part, outside)), host, outside, part, engine.reserved.of
+    )
 
 
-def _reserved(of: str, own: list[Line], share: float, *, weights_bytes: float, capacity_bytes: float) -> list[Line]:
+def _reserved(of: str, own: list[Line], share: float, outside: float) -> list[Line]:
     """Return the lines of an engine that takes a share of the memory and leaves the rest."""
-    outside = (1 - share) * capacity_bytes
     if of == "all":
         return [Line(line.fixed + outside, line.slope) for line in own]
     if of == "weights and cache":
         return [*own, Line(outside)]
-    left = (1 - share) * (capacity_bytes - weights_bytes)
-    return [*own, *(Line(share * line.fixed + left, share * line.slope) for line in own)]
+    return [*own, *(Line(share * line.fixed + outside, share * line.slope) for line in own)]
 
 
 def _buffers(

@@ -97,6 +97,7 @@ class Memory:
         memory; 0 without an engine. [byte]
     host_bytes : of weights and overhead, what lies in the host's memory; where that is the device's own, it counts
         all the same. [byte]
+    outside_bytes : of the overhead, what lies outside the share of the memory that the engine takes. [byte]
     room_bytes : what weights and overhead leave to cache and state. [byte]
     total_bytes : weights, cache, state and overhead. [byte]
     capacity_bytes : what programs can use. [byte]
@@ -115,6 +116,7 @@ class Memory:
     state_bytes: float
     overhead_bytes: float
     host_bytes: float
+    outside_bytes: float
     room_bytes: float
     total_bytes: float
     capacity_bytes: float

@@ -110,6 +110,7 @@ def test_what_a_share_is_of_differs_between_engines():
     for engine, expected in outside.items():
         m = memory("llama-3.1-8b", "h100-sxm", engine=engine, memory_share=0.8)
         assert m.overhead_bytes == pytest.approx(expected), engine
+        assert m.outside_bytes == pytest.approx(0.2 * (c.capacity_bytes - (engine == "tensorrt-llm") * c.weights_bytes))
         assert m.room_bytes == pytest.approx(c.capacity_bytes - c.weights_bytes - expected), engine
 
 

@@ -74,7 +74,7 @@ _TITLES = {
     "memory_bytes": "memory",
     "bytes_per_s": "bandwidth",
     "bits_per_weight": "bits",
-    "overhead_bytes": "own memory",
+    "overhead_bytes": "runtime",
 }
 
 
