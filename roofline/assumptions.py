@@ -74,6 +74,9 @@ def _engine(request: Request, cache: str, speed: Speed | None, own: EngineMemory
         yield f"{engine.name}: {unmeasured}its own memory is unknown and counted as none"
     elif unmeasured:
         yield f"{engine.name}: {unmeasured.removesuffix('; ')}"
+    if own.system_bytes:
+        system = units.gib(own.system_bytes)
+        yield f"{engine.name}: {system} are counted for the host's own programs, which share the memory (estimated)"
     if own.share_of:
         given = "" if request.memory_share else " (its usual share)"
         yield f"{engine.name}: takes {own.share:.4g} of {_SHARED[own.share_of]}{given}"

@@ -36,6 +36,10 @@ class Line(NamedTuple):
         """Return the amount for sequences of ``tokens``. [byte]"""
         return self.fixed + self.slope * tokens
 
+    def plus(self, other: Line, times: int = 1) -> Line:
+        """Return this amount and ``times`` another."""
+        return Line(self.fixed + times * other.fixed, self.slope + times * other.slope)
+
 
 class EngineMemory(NamedTuple):
     """What an engine needs on all devices.
@@ -44,13 +48,15 @@ class EngineMemory(NamedTuple):
     ----------
     lines : the largest of these is what weights, cache and state cannot have.
     host : of weights and overhead, what lies in the host's memory.
-    outside_bytes : of that, what lies outside the share that the engine takes. [byte]
+    system_bytes : of that, the part of the host's own programs, where they share the memory. [byte]
+    outside_bytes : of the overhead, what lies outside the share that the engine takes. [byte]
     share : part of the memory that the engine takes; 1 where it takes what it needs. [1]
     share_of : of what, see :class:`roofline.specs.engine.Reserved`; empty where nothing is reserved.
     """
 
     lines: tuple[Line, ...] = (Line(0.0),)
     host: Line = Line(0.0)
+    system_bytes: float = 0.0
     outside_bytes: float = 0.0
     share: float = 1.0
     share_of: str = ""
@@ -104,30 +110,21 @@ def engine_memory(
     hosted, tied = _embedding(architecture, weights, on_device=runs_on != "cpu") if engine.embedding else (0.0, 0.0)
     shared = m.device.main_memory.unified and runs_on != "metal"  # what Apple's GPUs may use leaves the host its part
     system = engine.system.si * m.devices if engine.system and shared else 0.0
-    fixed = (runtime.si if runtime else 0.0) * m.devices + tied * replicas + system
-    lines, host = [Line(fixed)], Line(hosted * replicas + system)
-    if engine.rules and engine.buffers:
-        chunk, counted = engine.rules.chunk, engine.buffers
-        beside = Line(0.0)
-        if counted.mask_bytes and shared:
-            beside = Line(chunk * architecture.d_model * counted.element_bytes, chunk * counted.element_bytes)
-        if counted.window_chunk:
-            fixed += chunk * windowed_bytes * replicas
-        tensor = layout.tensor if layout else m.devices if engine.rules.layout == "tensor" else 1
-        buffers = _buffers(counted, architecture, m.device, chunk=chunk, tensor=tensor)
-        lines = [
-            Line(fixed + m.devices * each.fixed + beside.fixed, m.devices * each.slope + beside.slope)
-            for each in buffers
-        ]
-        host = Line(host.fixed + beside.fixed, beside.slope)
-    if not (engine.rules and engine.reserved):
-        return EngineMemory(tuple(lines), host)
-    part = engine.rules.memory_share if share is None else share
-    kept = weights_bytes if engine.reserved.of == "what is left" else 0.0
-    outside = (1 - part) * max(m.capacity_bytes - kept, 0.0)
-    return EngineMemory(
-        tuple(_reserved(engine.reserved.of, lines, part, outside)), host, outside, part, engine.reserved.of
-    )
+    own = [Line((runtime.si if runtime else 0.0) * m.devices + tied * replicas + system)]
+    host = Line(hosted * replicas + system)
+    rules, buffers = engine.rules, engine.buffers
+    if rules and buffers:
+        tensor = layout.tensor if layout else m.devices if rules.layout == "tensor" else 1
+        beside = _beside(buffers, architecture.d_model, rules.chunk) if shared else Line(0.0)
+        windows = rules.chunk * windowed_bytes * replicas if buffers.window_chunk else 0.0
+        common = own[0].plus(beside).plus(Line(windows))
+        own = [common.plus(each, m.devices) for each in _buffers(buffers, architecture, m.device, rules.chunk, tensor)]
+        host = host.plus(beside)
+    if rules is None or engine.reserved is None:
+        return EngineMemory(tuple(own), host, system)
+    part, of = rules.memory_share if share is None else share, engine.reserved.of
+    outside = (1 - part) * max(m.capacity_bytes - (weights_bytes if of == "what is left" else 0.0), 0.0)
+    return EngineMemory(tuple(_reserved(of, own, part, outside)), host, system, outside, part, of)
 
 
 def _reserved(of: str, own: list[Line], share: float, outside: float) -> list[Line]:
@@ -139,9 +136,13 @@ def _reserved(of: str, own: list[Line], share: float, outside: float) -> list[Li
     return [*own, *(Line(share * line.fixed + outside, share * line.slope) for line in own)]
 
 
-def _buffers(
-    counted: Buffers, architecture: Architecture, device: DeviceSpec, *, chunk: int, tensor: int
-) -> list[Line]:
+def _beside(counted: Buffers, width: int, chunk: int) -> Line:
+    """Return the host's copy of mask and embedded tokens, of engines that hold a mask."""
+    each = float(chunk * counted.element_bytes) if counted.mask_bytes else 0.0
+    return Line(each * width, each)
+
+
+def _buffers(counted: Buffers, architecture: Architecture, device: DeviceSpec, chunk: int, tensor: int) -> list[Line]:
     """Return what each stage of a pass of ``chunk`` tokens holds on a device: layers, head, attention."""
     element, width, vocab = counted.element_bytes, architecture.d_model, architecture.vocab
     layer = max(_layer_width(f, width, tensor) for f in architecture.ffn.values()) * element

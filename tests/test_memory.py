@@ -63,6 +63,8 @@ def test_a_head_that_is_the_embedding_is_copied_to_the_device():
 def test_shared_memory_holds_the_hosts_buffers_and_programs_too():
     apart = memory("qwen3-8b", "rtx-pro-6000", engine="llama.cpp", context=8192)
     shared = memory("qwen3-8b", "dgx-spark", engine="llama.cpp", context=8192)
+    said = roofline.predict("qwen3-8b", "dgx-spark", engine="llama.cpp").assumptions
+    assert any("1.4 GiB are counted for the host's own programs" in line for line in said)
     beside = 512 * 4 * (8192 + 4096)  # "CUDA_Host compute buffer size": mask and embedded tokens
     assert shared.overhead_bytes - apart.overhead_bytes == pytest.approx(1.4 * GIB + beside)
     assert shared.host_bytes - apart.host_bytes == pytest.approx(1.4 * GIB + beside)
