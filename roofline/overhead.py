@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from roofline import units
 from roofline._xp import Num, maximum
 from roofline.calibration import default_backend
 from roofline.expected_work import Layout
@@ -16,7 +17,7 @@ from roofline.specs.model import Architecture, Experts, FeedForward
 RESIDUALS = 4
 """Tensors of the residual stream's width that attention holds at once: residual, queries, keys with values, output."""
 
-LARGE = 70 * 2**30
+LARGE = units.parse("70 GiB", "byte")
 """Devices from here on get the larger defaults of engines that have two. [byte]"""
 
 
