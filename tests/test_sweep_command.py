@@ -59,7 +59,7 @@ def test_the_table_shows_axes_figures_and_assumptions(capsys):
     header = next(line for line in page.splitlines() if line.startswith("hardware"))
     assert header.split()[:3] == ["hardware", "batch", "fits"]
     prediction = roofline.predict("llama-3.1-8b", "2x l4", batch=4, engine="vllm", context=1024)
-    row = next(line for line in page.splitlines() if line.startswith("2x l4      4"))
+    row = next(line for line in page.splitlines() if line.startswith("2x l4         4"))
     assert f"{prediction.decode.expected.tokens_per_s:,.0f} tok/s" in row
     assert "assumes" in page
 
