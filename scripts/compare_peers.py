@@ -70,7 +70,7 @@ def llm_analysis() -> float:
         "max_seq_len": CONFIG["max_position_embeddings"],
         "num_key_value_heads": CONFIG["num_key_value_heads"],
         "expansion_ratio": CONFIG["intermediate_size"]
-        / CONFIG["hidden_size"],  # it takes no width that does not divide
+        / CONFIG["hidden_size"],  # a width would have to divide
         "model_type": "llama",
     }
     with tempfile.TemporaryDirectory() as folder:
