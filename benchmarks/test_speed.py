@@ -34,6 +34,26 @@ def test_pass_over_a_million_points(benchmark):
     benchmark(pass_times, built, box, Pass(batch, 1, context))
 
 
+def test_sweep_of_a_million_points(benchmark):
+    axes = {"batch": np.arange(1, 1001), "context": np.arange(0, 180_000, 180)}
+    benchmark(roofline.sweep, "minimax-m2.7", "2x rtx-pro-6000", weights="nvfp4", engine="vllm", **axes)
+
+
+def test_sweep_of_a_million_served_points(benchmark):
+    axes = {"concurrency": np.arange(1, 101), "prompt": np.arange(1, 10_001, 100), "output": np.arange(1, 1001, 10)}
+    benchmark(roofline.sweep, "minimax-m2.7", "2x rtx-pro-6000", weights="nvfp4", engine="vllm", **axes)
+
+
+def test_sweep_of_a_hundred_thousand_points(benchmark):
+    axes = {"batch": np.arange(1, 101), "context": np.arange(0, 180_000, 180)}
+    benchmark(roofline.sweep, "minimax-m2.7", "2x rtx-pro-6000", weights="nvfp4", engine="vllm", **axes)
+
+
+def test_sweep_of_every_device(benchmark):
+    boxes = roofline.specs.names("hardware")
+    benchmark(roofline.sweep, "llama-3.1-8b", boxes, batch=[1, 8, 64], fields=["decode"])
+
+
 def test_import(benchmark):
     benchmark(subprocess.run, [sys.executable, "-c", "import roofline"], check=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html as markup
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from roofline import units
@@ -65,8 +65,8 @@ def page(p: Prediction) -> str:
     lines += ["", *_operations("one decode step", p.decode.ops)]
     if p.prompt_given:
         lines += ["", *_operations(f"prefill of {p.prefill.tokens:,} tokens", p.prefill.ops)]
-    lines += ["", *_paragraphs("roofs", [_roofs(p)]), *_paragraphs("assumes", p.assumptions)]
-    lines += _paragraphs(
+    lines += ["", *paragraphs("roofs", [_roofs(p)]), *paragraphs("assumes", p.assumptions)]
+    lines += paragraphs(
         "sources", [f"roofline show {_shown_as(p.sources[0].url, p.model)} · roofline show {p.hardware}"]
     )
     return "\n".join(lines)
@@ -204,10 +204,11 @@ def _roofs(p: Prediction) -> str:
     return " · ".join([*memory, *(f"{roof.format} {units.text(roof.flop_per_s, 'FLOP/s')}" for roof in p.roofs)])
 
 
-def _paragraphs(label: str, texts: tuple[str, ...] | list[str]) -> Iterator[str]:
+def paragraphs(label: str, texts: Sequence[str], width: int = WIDTH) -> Iterator[str]:
+    """Yield the lines of texts that stand behind one label."""
     for index, text in enumerate(texts):
         head = f"  {label if index == 0 else '':<8} "
-        yield from textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * 13, break_on_hyphens=False)
+        yield from textwrap.wrap(text, width, initial_indent=head, subsequent_indent=" " * 13, break_on_hyphens=False)
 
 
 def html(p: Prediction) -> str:

@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import roofline
-from roofline.cli import comparing, creating, fitting, linting, listing, output, prediction, showing, validating
+from roofline.cli import (
+    comparing,
+    creating,
+    fitting,
+    linting,
+    listing,
+    output,
+    prediction,
+    showing,
+    sweeping,
+    validating,
+)
 from roofline.errors import RooflineError, WorkloadError
 
 DONE, FAILED, USAGE, ANSWER_IS_NO = 0, 1, 2, 3
@@ -49,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"roofline {roofline.__version__}")
     verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    for module in (prediction, listing, showing, comparing, validating, fitting, creating, linting):
+    for module in (prediction, sweeping, listing, showing, comparing, validating, fitting, creating, linting):
         module.add(verbs)
     return parser
 

@@ -146,10 +146,11 @@ class Collected:
             size *= length
         if held + size > LARGEST_RESULT_BYTES:
             figures = max(len(self._figures), 1)
+            most = units.text(LARGEST_RESULT_BYTES, "B")
             raise WorkloadError(
-                f"{self._grid.size:,} points are too many to hold: {path} alone would take {units.text(size, 'B')}, and "
-                f"{figures} figures are kept; at most {units.text(LARGEST_RESULT_BYTES, 'B')} are made in one sweep, "
-                f"so coarser axes or fewer figures (fields=...) are wanted"
+                f"{self._grid.size:,} points are too many to hold: {path} alone would take {units.text(size, 'B')}, "
+                f"and {figures} figures are kept; at most {most} are made in one sweep, so coarser "
+                f"axes or fewer figures (fields=...) are wanted"
             )
 
     def _index(self, place: Place, depends: tuple[bool, ...]) -> tuple[int | slice, ...]:
