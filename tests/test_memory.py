@@ -60,6 +60,21 @@ def test_a_head_that_is_the_embedding_is_copied_to_the_device():
     assert tied.host_bytes == table
 
 
+def test_the_widest_layer_counts_where_it_outgrows_the_head():
+    own = memory("mixtral-8x7b", "rtx-pro-6000", weights="q4_k_m", engine="llama.cpp", context=4096).overhead_bytes
+    assert own == 749 * MIB + 512 * 4 * (2 * (2 * 14336 + 4096) + 2 * 4096)
+    tensor = memory("llama-3.1-70b", "8x h100-sxm", engine="mlx", tp=8).overhead_bytes
+    assert tensor == 8 * 2048 * 2 * max(128256 + 8192, 2 * 28672 // 8 + 2 * 8192)
+
+
+def test_the_longest_context_leaves_room_for_the_mask_that_grows_with_it():
+    options = {"weights": "bf16", "engine": "llama.cpp", "batch": 3}
+    longest = memory("mistral-7b", "rtx-4090", **options).max_context
+    assert 20_000 < longest < 32_768
+    assert memory("mistral-7b", "rtx-4090", context=longest, **options).fits
+    assert not memory("mistral-7b", "rtx-4090", context=longest + 1, **options).fits
+
+
 def test_shared_memory_holds_the_hosts_buffers_and_programs_too():
     apart = memory("qwen3-8b", "rtx-pro-6000", engine="llama.cpp", context=8192)
     shared = memory("qwen3-8b", "dgx-spark", engine="llama.cpp", context=8192)
