@@ -69,8 +69,7 @@ def llm_analysis() -> float:
         "vocab_size": CONFIG["vocab_size"],
         "max_seq_len": CONFIG["max_position_embeddings"],
         "num_key_value_heads": CONFIG["num_key_value_heads"],
-        "expansion_ratio": CONFIG["intermediate_size"]
-        / CONFIG["hidden_size"],  # a width would have to divide
+        "expansion_ratio": CONFIG["intermediate_size"] / CONFIG["hidden_size"],  # a width would have to divide
         "model_type": "llama",
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 
@@ -168,6 +169,9 @@ def test_the_command_line_takes_a_share():
     command = [sys.executable, "-m", "roofline", "predict", "llama-3.1-8b", "h100-sxm", "--engine", "vllm"]
     found = subprocess.run([*command, "--memory-share", "0.5"], capture_output=True, text=True, check=True)
     assert "takes 0.5 of the memory" in " ".join(found.stdout.split())
+    sweep = [*command[:3], "sweep", *command[4:], "--memory-share", "0.5,0.9", "--json"]
+    found = json.loads(subprocess.run(sweep, capture_output=True, text=True, check=True).stdout)
+    assert found["axes"]["memory_share"] == [0.5, 0.9]
     wrong = subprocess.run([*command, "--memory-share", "5"], capture_output=True, text=True, check=False)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "memory_share is 5.0" in wrong.stderr

@@ -65,7 +65,8 @@ def add(verbs: argparse._SubParsersAction) -> None:
         parser.add_argument(f"--{name}", metavar=f"{name[0].upper()},...", help=text.partition("; default")[0])
     for name, text in prediction.COUNTS.items():
         parser.add_argument(f"--{name}", type=counts, metavar="N,...", help=text)
-    parser.add_argument("--level", type=levels, metavar="L,...", help="level of intervals (default 0.9)")
+    parser.add_argument("--level", type=shares, metavar="L,...", help="level of intervals (default 0.9)")
+    parser.add_argument("--memory-share", type=shares, metavar="S,...", help="part of the memory that the engine takes")
     parser.add_argument(
         "--paired", action="append", metavar="A,B", help="these lists vary together, as prompt,output; may be repeated"
     )
@@ -114,8 +115,8 @@ def _counts(part: str) -> list[int]:
     return list(range(start, stop + 1, by))
 
 
-def levels(text: str) -> list[float]:
-    """Return the levels of a list."""
+def shares(text: str) -> list[float]:
+    """Return the numbers of a list."""
     return [float(part) for part in text.split(",")]
 
 
@@ -153,7 +154,7 @@ def _names(text: str) -> Any:
 
 def _axes(options: argparse.Namespace) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    for name in (*prediction.TEXTS, *prediction.COUNTS, "level"):
+    for name in (*prediction.TEXTS, *prediction.COUNTS, "level", "memory_share"):
         value = getattr(options, name)
         if value is None:
             continue
