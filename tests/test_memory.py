@@ -177,6 +177,15 @@ def test_the_command_line_takes_a_share():
     assert "memory_share is 5.0" in wrong.stderr
 
 
+def test_every_number_of_an_engines_memory_is_shown():
+    command = [sys.executable, "-m", "roofline", "show", "llama.cpp"]
+    page = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = {tuple(line.split()[:2]) for line in page.splitlines()}
+    assert {("overheads.cuda", "749"), ("buffers.mask_bytes", "6"), ("embedding", "host")} <= rows
+    found = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, check=True).stdout)
+    assert found["values"]["overheads.cuda"]["si"] == 749 * MIB
+
+
 SPEC = """
 schema = 1
 name = "own"

@@ -156,7 +156,10 @@ def _plain(value: Any) -> str:
 
 def _values(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (key, value) of everything in a spec, sourced values whole."""
-    if isinstance(node, Sourced) or not isinstance(node, BaseModel | tuple):
+    if isinstance(node, dict) and any(isinstance(item, Sourced) for item in node.values()):
+        for name, item in node.items():
+            yield from _values(item, f"{path}.{name}")
+    elif isinstance(node, Sourced) or not isinstance(node, BaseModel | tuple):
         yield path, node
     elif isinstance(node, BaseModel):
         for name in type(node).model_fields:
@@ -177,14 +180,22 @@ def _label(item: Any, index: int) -> str:
 def _spec_page(spec: Spec) -> Iterator[str]:
     yield f"{spec.title} ({spec.name})"
     yield ""
-    rows = [
-        [key, _shown(value), value.source, _how(value)] for key, value in _values(spec) if isinstance(value, Sourced)
-    ]
+    rows = [row for key, value in _values(spec) if isinstance(value, Sourced) for row in _rows(key, value)]
     if isinstance(spec, SystemSpec):
         rows.insert(0, ["devices", f"{spec.devices} x {spec.device}", spec.source, ""])
     yield output.table(["", "value", "source", "how"], rows, (), "  ")
     yield from _notes(getattr(spec, "notes", ()))
     yield from _sources(spec)
+
+
+def _rows(key: str, value: Sourced) -> Iterator[list[str]]:
+    """Yield the rows of a sourced value: one, or one for each of its numbers, the first of which says how."""
+    own = {name: inner for name in type(value).model_fields if (inner := getattr(value, name)) is not None}
+    parts = {} if "value" in own else {name: own[name] for name in own if name not in Sourced.model_fields}
+    if not parts:
+        yield [key, _shown(value), value.source, _how(value)]
+    for place, (name, inner) in enumerate(parts.items()):
+        yield [f"{key}.{name}", _plain(inner), value.source, "" if place else _how(value)]
 
 
 def _shown(value: Any) -> str:

@@ -33,8 +33,10 @@ class Buffers(Sourced, Unique):
     """Whether the cache of windowed layers holds one pass more than the window."""
 
 
-class HostedEmbedding(Sourced, Unique):
-    """Says that the embedding stays in the host's memory, with a copy on the device where it is the head too."""
+class EmbeddingPlace(Sourced):
+    """Where the embedding is kept: in the host's memory, with a copy on the device where it is the head too."""
+
+    value: Literal["host"]
 
 
 class Reserved(Sourced, Unique):
@@ -56,7 +58,7 @@ class EngineSpec(Spec):
     system: Bytes | None = None
     """What the host's own programs take where device and host share a memory."""
     buffers: Buffers | None = None
-    embedding: HostedEmbedding | None = None
+    embedding: EmbeddingPlace | None = None
     reserved: Reserved | None = None
     rules: SpeedRules | None = None
     kernels: KernelCounts | None = None
