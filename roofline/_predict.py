@@ -140,50 +140,18 @@ def resolved(
     model: str | Path | ModelSpec,
     hardware: str | Path | HardwareSpec,
     *,
-    devices: int,
-    weights: str | None,
-    kv: str | None,
     batch: int,
     context: int,
     prompt: int | None,
     output: int | None,
     cached: int,
     concurrency: int | None,
-    engine: str | Path | EngineSpec | None,
-    layout: dict[str, int | None],
-    backend: str | None,
-    built: str | None,
-    mode: str | None,
-    weights_bytes: float | None,
-    memory_share: float | None = None,
-    assume_known: bool = False,
+    **choices: Any,
 ) -> tuple[Setting, Workload]:
-    """Return what the arguments of :func:`predict` stand for, checked."""
-    found = placed(
-        model,
-        hardware,
-        devices=devices,
-        weights=weights,
-        kv=kv,
-        engine=engine,
-        layout=layout,
-        backend=backend,
-        built=built,
-        mode=mode,
-        weights_bytes=weights_bytes,
-        memory_share=memory_share,
-        assume_known=assume_known,
-    )
-    work = workload(
-        found.model,
-        batch=batch,
-        context=context,
-        prompt=prompt,
-        output=output,
-        cached=cached,
-        concurrency=concurrency,
-    )
-    return found, work
+    """Return what the arguments of :func:`predict` stand for, checked; ``choices`` are those of :func:`placed`."""
+    found = placed(model, hardware, **choices)
+    lengths = {"context": context, "prompt": prompt, "output": output, "cached": cached}
+    return found, workload(found.model, batch=batch, concurrency=concurrency, **lengths)
 
 
 def placed(
