@@ -17,7 +17,7 @@ from pathlib import Path
 from roofline.cli import main
 from roofline.cli.output import table
 from roofline.recipes import stored
-from roofline.specs import load_model
+from roofline.specs import load_engine, load_model
 from roofline.templates import copy
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +71,32 @@ def file_sizes() -> str:
         size = stored(load_model(model), recipe).bytes / {"GiB": 2**30, "GB": 1e9, "B": 1}[unit]
         rows.append([model, recipe, printed, f"{size:.{len(number.partition('.')[2])}f} {unit}"])
     return fenced(table(["model", "recipe", "published", "computed"], rows, (2, 3)))
+
+
+SHOWN = (
+    ("llama.cpp", "decode", "decode"),
+    ("llama.cpp", "prefill", "prefill"),
+    ("vllm", "per token", "time per output token, served"),
+    ("vllm", "first token", "time to first token, served"),
+    ("sglang", "per token", "time per output token, served"),
+    ("tensorrt-llm", "per token", "time per output token, served"),
+    ("mlx", "decode", "decode"),
+)
+"""Engines and times that the README shows; docs/accuracy.md has all."""
+
+
+def accuracy() -> str:
+    """Return the median errors of what is expected, in sample and left out, as a table."""
+    lines = ["| engine | figure | rows | seen | new model | new device | 90 % held, new device |"]
+    lines.append("|---|---|---:|---:|---:|---:|---:|")
+    for engine, metric, title in SHOWN:
+        fitted = load_engine(engine).fitted
+        found = {a.left_out: a for a in fitted.accuracy if a.metric == metric} if fitted else {}
+        errors = [f"{found[k].median_ape:.0%}" if k in found else "" for k in ("nothing", "model", "device")]
+        device = found.get("device")
+        held = "" if device is None or device.coverage is None else f"{device.coverage:.0%}"
+        lines.append(f"| {engine} | {title} | {found['nothing'].rows:,} | {' | '.join(errors)} | {held} |")
+    return "\n".join(lines) + "\n"
 
 
 def families() -> str:
