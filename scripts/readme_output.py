@@ -1,6 +1,6 @@
-"""What README and docs show of the library's own output.
+"""What the README shows of the library's own output.
 
-``cog -r README.md docs/*.md docs/*/*.md`` writes it, ``cog --check ...`` compares it.
+``cog -r README.md`` writes it, ``cog --check README.md`` compares it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from roofline.specs import load_model
 from roofline.templates import copy
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "docs" / "examples"
 os.environ["COLUMNS"] = "100"
 
 
@@ -31,57 +30,24 @@ def fenced(text: str, language: str = "text") -> str:
     return f"```{language}\n{lines}```\n"
 
 
-def shell(line: str, lines: int | None = None) -> str:
-    """Return what a command prints (its first lines, where only so many are wanted), as a code block."""
+def shell(line: str) -> str:
+    """Return what a command prints, as a code block."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         main(shlex.split(line)[1:])
-    return fenced(_first(out.getvalue(), lines))
-
-
-def session(line: str, lines: int | None = None, folder: Path | None = None) -> str:
-    """Return a command, and what it prints wherever it prints it, as on a terminal; run beside the examples."""
-    out = io.StringIO()
-    with contextlib.chdir(folder or EXAMPLES), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        main(shlex.split(line)[1:])
-    shown = _first(out.getvalue().replace(f"{EXAMPLES}/", ""), lines)
-    return fenced(f"$ {line}\n{shown}", "console")
-
-
-def fitted(line: str, lines: int) -> str:
-    """Return a command that fits, and the first lines of its table, without what it says of its progress."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        return fenced(f"$ {line}\n" + shell(line, lines).removeprefix("```text\n").removesuffix("```\n"), "console")
-
-
-def example(name: str) -> str:
-    """Return a file of the examples, as a code block."""
-    return fenced((EXAMPLES / name).read_text(encoding="utf-8"), Path(name).suffix.removeprefix("."))
-
-
-def _first(text: str, lines: int | None) -> str:
-    shown = text.splitlines()
-    kept = shown if lines is None or len(shown) <= lines else [*shown[:lines], "  ..."]
-    return "\n".join(kept)
-
-
-def slipped(name: str, changes: dict[str, str]) -> str:
-    """Return what lint says of an example with slips in it, as on a terminal."""
-    with tempfile.TemporaryDirectory() as folder:
-        text = (EXAMPLES / name).read_text(encoding="utf-8")
-        (Path(folder) / name).write_text(_changed(text, changes), encoding="utf-8")
-        return session(f"roofline lint {name}", folder=Path(folder))
+    return fenced(out.getvalue())
 
 
 def slips(existing: str, name: str, changes: dict[str, str]) -> str:
     """Return what lint says of a copy of a device with slips in it, as a code block."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         text = copy("hardware", name, existing)
-        Path(f"{name}.toml").write_text(_changed(text, changes), encoding="utf-8")
+        Path(f"{name}.toml").write_text(changed(text, changes), encoding="utf-8")
         return shell(f"roofline lint {name}.toml")
 
 
-def _changed(text: str, changes: dict[str, str]) -> str:
+def changed(text: str, changes: dict[str, str]) -> str:
+    """Return ``text`` with each of some passages, all of them there once, replaced."""
     for old, new in changes.items():
         if text.count(old) != 1:
             raise ValueError(old)
@@ -89,12 +55,14 @@ def _changed(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def python(code: str, lines: int | None = None, folder: Path | None = None) -> str:
+def python(code: str, lines: int | None = None) -> str:
     """Return code and what it prints (its first lines, where only so many are wanted), as two code blocks."""
     out = io.StringIO()
-    with contextlib.chdir(folder or Path.cwd()), contextlib.redirect_stdout(out):
+    with contextlib.redirect_stdout(out):
         exec(code, {})  # noqa: S102 (our own five lines)
-    return fenced(code, "python") + "\n" + fenced(_first(out.getvalue(), lines))
+    shown = out.getvalue().splitlines()
+    kept = shown if lines is None else [*shown[:lines], "  ..."]
+    return fenced(code, "python") + "\n" + fenced("\n".join(kept))
 
 
 def file_sizes() -> str:
