@@ -29,7 +29,10 @@ nitpicky = True
 nitpick_ignore = [("py:data", "sys.modules")]
 nitpick_ignore_regex = [
     # Types of other libraries, whose pages could only be reached over the network, and names that stand for types.
-    ("py:class", r"(collections\.abc|pathlib|matplotlib|numpy|np|pydantic|datetime|concurrent|pandas|polars|xarray)\..*"),
+    (
+        "py:class",
+        r"(collections\.abc|pathlib|matplotlib|numpy|np|pydantic|datetime|dt|concurrent|pandas|polars|xarray)\..*",
+    ),
     ("py:class", r"(Path|Axes|Figure|Num|Positive|TokenMixer|FeedForward|Kind|HardwareSpec|TypeAliasForwardRef)"),
 ]
 

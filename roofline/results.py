@@ -263,9 +263,11 @@ class Prediction:
 
     Attributes
     ----------
-    model, hardware : names of the model and of one device.
+    model : name of the model.
+    hardware : name of the device; of each device where a system was named.
     devices : how many devices there are in all. [1]
-    weights, kv : recipe of the weights, format of the cache.
+    weights : recipe of the weights.
+    kv : format of the cache.
     batch : sequences that decode, or are read, together. [1]
     context : tokens in the cache of each when it decodes. [token]
     prompt : tokens of each prompt that prefill reads. [token]

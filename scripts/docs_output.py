@@ -14,11 +14,15 @@ import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median, quantiles
 
 from readme_output import ROOT, changed, fenced
 
-from roofline import results
+from roofline import DeviceSpec, load_hardware, predict, results
 from roofline.cli import main
+from roofline.measurements import PUBLISHED
+from roofline.specs import names
+from roofline.validation import validate
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -54,7 +58,8 @@ def python(code: str) -> str:
 
 def example(name: str) -> str:
     """Return a file of the examples, as a code block."""
-    return fenced((EXAMPLES / name).read_text(encoding="utf-8"), Path(name).suffix.removeprefix("."))
+    language = {".toml": "toml", ".json": "json"}.get(Path(name).suffix, "text")
+    return fenced((EXAMPLES / name).read_text(encoding="utf-8"), language)
 
 
 def slipped(name: str, changes: dict[str, str]) -> str:
@@ -110,3 +115,88 @@ def _said(kind: type) -> dict[str, tuple[str, str]]:
         for name in match["names"].split(", ")
     }
     return said | (_said(results.Rates) if kind is results.ExpectedRates else {})
+
+
+def sizes_left_out() -> str:
+    """Return, computed for examples, how large the effect of some omissions is, as a table."""
+    llama = predict("llama-3.1-8b", "h100-sxm", weights="bf16", prompt=8192)
+    written = llama.memory.kv_bytes_per_token
+    rows = [
+        (
+            "writing the cache",
+            "`llama-3.1-8b` in bf16, one decode step",
+            f"{written / llama.decode.bytes_per_token:.4%} of its bytes",
+        ),
+        (
+            "writing the cache",
+            "the same, prefill of 8,192 tokens",
+            f"{8192 * written / llama.prefill.bytes:.1%} of its bytes",
+        ),
+        *(_routing(batch) for batch in (1, 8, 32, 128)),
+        _multiplying(),
+        _host_memory(),
+        *(
+            ("stages of a pipeline wait for each other", f"{k} devices, one stream", f"ceiling {k} times too high")
+            for k in (2, 4)
+        ),
+    ]
+    lines = [f"| {what} | {case} | {size} |" for what, case, size in rows]
+    return "\n".join(["| what | where | how large |", "|---|---|---|", *lines]) + "\n"
+
+
+def _routing(batch: int) -> tuple[str, str, str]:
+    decode = predict("minimax-m2.7", "dgx-spark", weights="ud-iq4_xs", batch=batch).decode
+    ratio = decode.streaming.tokens_per_s / decode.uniform.tokens_per_s
+    case = f"`minimax-m2.7` on `dgx-spark`, {batch} stream{'s' * (batch > 1)}, empty cache"
+    return "all tokens use the same experts", case, f"`streaming` {ratio:.1f} times `uniform`"
+
+
+def _multiplying() -> tuple[str, str, str]:
+    roofs = {roof.format: roof.flop_per_s for roof in predict("minimax-m2.7", "dgx-spark", weights="nvfp4").roofs}
+    ratio = roofs["fp4"] / roofs["bf16"]
+    return (
+        "multiplying in 16 bits all the same",
+        "NVFP4 weights on `dgx-spark`, prefill",
+        f"up to {ratio:.0f} times slower",
+    )
+
+
+def _host_memory() -> tuple[str, str, str]:
+    shares = {}
+    for name in names("hardware"):
+        spec = load_hardware(name)
+        if isinstance(spec, DeviceSpec) and spec.kind == "gpu" and not spec.main_memory.unified:
+            host = sum(link.bandwidth.si for link in spec.links if link.to == "host" and link.bandwidth)
+            if host and spec.main_memory.bandwidth:
+                shares[name] = host / spec.main_memory.bandwidth.si
+    most = max(shares, key=lambda name: shares[name])
+    case = f"{len(shares)} GPUs of the catalogue whose link to the host is known"
+    return (
+        "help from host memory",
+        case,
+        f"at most {shares[most]:.0%} more bandwidth (`{most}`), median {median(shares.values()):.1%}",
+    )
+
+
+def shares_of_ceilings(least: int = 10) -> str:
+    """Return how much of their ceilings engines reached in published measurements of decoding, as a table."""
+    found: dict[str, list[float]] = {}
+    for row in validate([PUBLISHED], metric="decode_tok_per_s").rows_detail:
+        if row.ratio is not None and not row.layout:
+            found.setdefault(row.engine, []).append(row.ratio)
+    lines = [
+        f"| {engine} | {len(shares):,} | {' | '.join(f'{share:.0%}' for share in _spread(shares))} |"
+        for engine, shares in sorted(found.items())
+        if len(shares) >= least
+    ]
+    return (
+        "\n".join(
+            ["| engine | rows | 1 in 10 below | median | 1 in 10 above | most |", "|---|--:|--:|--:|--:|--:|", *lines]
+        )
+        + "\n"
+    )
+
+
+def _spread(shares: list[float]) -> tuple[float, ...]:
+    tenths = quantiles(shares, n=10)
+    return tenths[0], median(shares), tenths[-1], max(shares)

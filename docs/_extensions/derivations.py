@@ -16,7 +16,9 @@ from roofline.ops.cost import Cost
 from roofline.specs import load_hardware, load_model
 from roofline.transformer import transformer
 
-_PARAMETER = re.compile(r"(?P<name>\w+) : (?P<meaning>.*?, (?P<symbol>[A-Za-z]+(_\w+)?)(?=[.;:,]( |$)).*) \[(?P<unit>\S+)\]")
+_PARAMETER = re.compile(
+    r"(?P<name>\w+) : (?P<meaning>.*?, (?P<symbol>[A-Za-z]+(_\w+)?)(?=[.;:,]( |$)).*) \[(?P<unit>\S+)\]"
+)
 _MATH = re.compile(r"\.\. math:: (?P<latex>.*?)\n\n", re.DOTALL)
 
 TOPICS = {
@@ -38,6 +40,14 @@ PARTS = {
     "kv_bytes": r"Q_{\text{cache}}",
     "state_bytes": r"Q_{\text{state}}",
 }
+
+
+INTRODUCTION = """
+Every formula is a function in `roofline.ops`. This page is made from those functions whenever the site is built: first
+the formula that the docstring states, then what the function itself gives when it is called with symbols in place of
+numbers. Where the two look different, they are two ways to write one thing; where they disagree, the page has found a
+mistake of ours. Bytes are $Q$, FLOP $F$, seconds $t$.
+""".strip()
 
 
 class Parameter(NamedTuple):
@@ -96,10 +106,7 @@ def page() -> str:
     """Return the page in Markdown."""
     parts = [
         "# Derivations",
-        "Every formula is a function in `roofline.ops`. This page is made from those functions whenever the site is "
-        "built: first the formula that the docstring states, then what the function itself gives when it is called "
-        "with symbols in place of numbers. Where the two look different, they are two ways to write one thing; where "
-        "they disagree, the page has found a mistake of ours. Bytes are $Q$, FLOP $F$, seconds $t$.",
+        INTRODUCTION,
     ]
     for topic, title in TOPICS.items():
         parts += [f"## {title}", *(_formula(function) for function in formulas(topic))]
@@ -111,15 +118,21 @@ def _formula(function: Callable[..., Any]) -> str:
     doc = inspect.getdoc(function) or ""
     rows = [f"| ${_symbol(p)}$ | `{p.name}` | {_meaning(p)} | {p.unit} |" for p in parameters(function)]
     given = [f"$$ {_part(part)}{sympy.latex(value)} $$" for part, value in computed(function).items()]
-    return "\n\n".join([
-        f"### `{function.__name__}`",
-        _markdown(doc.partition("\n")[0]) + f" {{py:func}}`reference <roofline.ops.{function.__name__}>`",
-        f"$$ {latex(function)} $$",
-        "\n".join(["| symbol | argument | meaning | unit |", "|---|---|---|---|", *rows]),
-        "As the function computes it:",
-        *given,
-        *(_markdown(" ".join(_section(doc, name).split())) for name in ("Notes", "References") if _section(doc, name)),
-    ])
+    return "\n\n".join(
+        [
+            f"### `{function.__name__}`",
+            _markdown(doc.partition("\n")[0]) + f" {{py:func}}`reference <roofline.ops.{function.__name__}>`",
+            f"$$ {latex(function)} $$",
+            "\n".join(["| symbol | argument | meaning | unit |", "|---|---|---|---|", *rows]),
+            "As the function computes it:",
+            *given,
+            *(
+                _markdown(" ".join(_section(doc, name).split()))
+                for name in ("Notes", "References")
+                if _section(doc, name)
+            ),
+        ]
+    )
 
 
 def _symbol(p: Parameter) -> str:
@@ -243,8 +256,16 @@ def missing() -> Iterator[str]:
             if topic_of(function) not in TOPICS:
                 yield f"{name}: its module has no topic"
             known = {p.name for p in parameters(function)}
-            yield from (f"{name}: {argument} has no symbol" for argument in inspect.signature(function).parameters if argument not in known)
-            yield from (f"{name}: {p.symbol} is not in its formula" for p in parameters(function) if not _used(p, latex(function)))
+            yield from (
+                f"{name}: {argument} has no symbol"
+                for argument in inspect.signature(function).parameters
+                if argument not in known
+            )
+            yield from (
+                f"{name}: {p.symbol} is not in its formula"
+                for p in parameters(function)
+                if not _used(p, latex(function))
+            )
 
 
 def _used(p: Parameter, formula: str) -> bool:

@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "generated"
 
 
+STREAMS = """
+Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 an expected failure such as an
+unknown name or a broken file, 2 wrong usage, 3 with `--strict` when the answer is no.
+""".strip()
+
+
 def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
     return {
@@ -32,8 +38,7 @@ def command_line() -> str:
     parts = [
         "# Command line",
         f"{parser.description} `roofline VERB --help` says on a terminal what stands here.",
-        "Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 an expected failure "
-        "such as an unknown name or a broken file, 2 wrong usage, 3 with `--strict` when the answer is no.",
+        STREAMS,
     ]
     verbs = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     for name, verb in verbs.choices.items():
@@ -45,7 +50,7 @@ def _verb(parser: argparse.ArgumentParser) -> Iterator[str]:
     yield parser.description or ""
     usage = parser.format_usage().replace("\n" + " " * len("usage: "), "\n").removeprefix("usage: ")
     yield f"```text\n{usage.rstrip()}\n```"
-    actions = [action for action in parser._actions if not isinstance(action, argparse._HelpAction)]
+    actions = [action for action in parser._actions if action.dest != "help"]
     rows = [f"| `{_invocation(action)}` | {_cell(action)} |" for action in actions]
     yield "\n".join(["| argument | meaning |", "|---|---|", *rows])
     yield parser.epilog or ""
