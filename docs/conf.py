@@ -21,10 +21,11 @@ extensions = [
     "myst_nb",
     "sphinx_copybutton",
     "docstrings",
-    "mathml",
+    "breakable",
+    "mathjax_offline",
     "generated",
 ]
-exclude_patterns = ["_extensions", "**.ipynb_checkpoints"]
+exclude_patterns = ["_extensions", "_static", "**.ipynb_checkpoints"]
 nitpicky = True
 nitpick_ignore = [("py:data", "sys.modules")]
 nitpick_ignore_regex = [
@@ -54,5 +55,7 @@ html_theme = "furo"
 html_title = f"roofline {release}"
 html_copy_source = False
 html_show_sourcelink = False
-html_math_renderer = "mathml"
+html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["roofline.css"]
 copybutton_exclude = ".linenos, .gp, .go"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,8 @@ def _invocation(action: argparse.Action) -> str:
 
 
 def _cell(action: argparse.Action) -> str:
-    return (action.help or "").replace("%%", "%").replace("|", "\\|").replace("<", "&lt;")
+    text = (action.help or "").replace("%%", "%").replace("|", "\\|").replace("<", "&lt;")
+    return re.sub(r"--[\w-]+", r"`\g<0>`", text)
 
 
 def _write(path: Path, text: str) -> None:
