@@ -27,13 +27,14 @@ extensions = [
 ]
 exclude_patterns = ["_extensions", "_static", "**.ipynb_checkpoints"]
 nitpicky = True
-nitpick_ignore = [("py:data", "sys.modules")]
+nitpick_ignore = [("py:data", "sys.modules"), ("py:attr", "Sweep.problems")]
 nitpick_ignore_regex = [
     # Types of other libraries, whose pages could only be reached over the network, and names that stand for types.
     (
         "py:class",
         r"(collections\.abc|pathlib|matplotlib|numpy|np|pydantic|datetime|dt|concurrent|pandas|polars|xarray)\..*",
     ),
+    ("py:class", r"roofline\.[\w.]+"),  # of signatures; a name in a docstring has no path and is checked
     ("py:class", r"(Path|Axes|Figure|Num|Positive|TokenMixer|FeedForward|Kind|HardwareSpec|TypeAliasForwardRef)"),
 ]
 

@@ -12,6 +12,7 @@ import io
 import re
 import shlex
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
@@ -45,7 +46,14 @@ def session(line: str, lines: int | None = None, *, folder: Path = EXAMPLES, err
     ):
         main(shlex.split(line)[1:])
     shown = _first(out.getvalue().replace(f"{EXAMPLES}/", ""), lines)
-    return fenced(f"$ {line}\n{shown}", "console")
+    return fenced(f"$ {_wrapped(line)}\n{shown}", "console")
+
+
+def _wrapped(command: str) -> str:
+    """Return a command on several lines, an option and its value on one."""
+    kept = re.sub(r" (?!-)", "\xa0", command)
+    lines = textwrap.wrap(kept, 96, break_long_words=False, break_on_hyphens=False)
+    return " \\\n    ".join(lines).replace("\xa0", " ")
 
 
 def python(code: str) -> str:
