@@ -52,7 +52,7 @@ def session(line: str, lines: int | None = None, *, folder: Path = EXAMPLES, err
 def _wrapped(command: str) -> str:
     """Return a command on several lines, an option and its value on one."""
     kept = re.sub(r" (?!-)", "\xa0", command)
-    lines = textwrap.wrap(kept, 96, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(kept, 84, break_long_words=False, break_on_hyphens=False)
     return " \\\n    ".join(lines).replace("\xa0", " ")
 
 

@@ -222,7 +222,7 @@ FORMULAS = [f for f in (getattr(ops, name) for name in ops.__all__) if isinstanc
 
 
 @pytest.mark.parametrize("formula", FORMULAS, ids=lambda f: f.__name__)
-def test_what_a_formula_gives_for_symbols_is_what_it_gives_for_numbers(formula):
+def test_each_argument_of_a_formula_has_a_symbol_of_its_own_that_can_stand_for_it(formula):
     derivations = extension("derivations")
     parameters = derivations.parameters(formula)
     if "Sequence" in str(formula.__annotations__):

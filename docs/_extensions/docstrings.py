@@ -8,6 +8,9 @@ from typing import Any
 from sphinx.application import Sphinx
 
 SECTIONS = {"Parameters", "Attributes"}
+RETURNED = ("roofline.results", "roofline.sweeps", "roofline.validation")
+"""Modules whose classes are made by the library alone."""
+
 _ITEM = re.compile(r"(?P<names>[\w*]+(, [\w*]+)*) : (?P<text>.*)")
 
 
@@ -30,7 +33,7 @@ def _process(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines:
 
 def _signature(app: Sphinx, what: str, name: str, thing: Any, *_: Any) -> tuple[str, None] | None:  # noqa: ARG001
     """Leave out the arguments of what nobody calls: specs are read from files, and results are returned."""
-    is_data = what == "class" and (hasattr(thing, "model_fields") or thing.__module__ == "roofline.results")
+    is_data = what == "class" and (hasattr(thing, "model_fields") or thing.__module__.startswith(RETURNED))
     return ("", None) if is_data else None
 
 
