@@ -50,6 +50,12 @@ mistake of ours. Bytes are $Q$, FLOP $F$, seconds $t$.
 """.strip()
 
 
+TINY = 1e-200
+
+LONGEST = 120
+"""Characters of LaTeX that fit on a line."""
+
+
 class Parameter(NamedTuple):
     """An argument of a formula, as its docstring says it."""
 
@@ -98,8 +104,14 @@ def computed(function: Callable[..., Any]) -> dict[str, sympy.Expr]:
             given[name] = some[:1] if name == "capacity_bytes" else some
     result = function(**given)
     parts = result._asdict() if isinstance(result, Cost) else {"": result}
-    exact = {part: sympy.nsimplify(value, rational=True) for part, value in parts.items()}
+    exact = {part: _exact(sympy.sympify(value)) for part, value in parts.items()}
     return {part: value for part, value in exact.items() if value != 0}
+
+
+def _exact(value: sympy.Expr) -> sympy.Expr:
+    """Return an expression with fractions for floats, without those that only keep a denominator from being nothing."""
+    tiny = {number: sympy.S.Zero for number in value.atoms(sympy.Float) if abs(number) < TINY}
+    return sympy.nsimplify(value.xreplace(tiny), rational=True)
 
 
 def page() -> str:
@@ -117,7 +129,7 @@ def page() -> str:
 def _formula(function: Callable[..., Any]) -> str:
     doc = inspect.getdoc(function) or ""
     rows = [f"| ${_symbol(p)}$ | `{p.name}` | {_meaning(p)} | {p.unit} |" for p in parameters(function)]
-    given = [f"$$ {_part(part)}{sympy.latex(value)} $$" for part, value in computed(function).items()]
+    given = [_display(_part(part), value) for part, value in computed(function).items()]
     return "\n\n".join(
         [
             f"### `{function.__name__}`",
@@ -133,6 +145,16 @@ def _formula(function: Callable[..., Any]) -> str:
             ),
         ]
     )
+
+
+def _display(name: str, value: sympy.Expr) -> str:
+    """Return a formula by itself; what stands in a long one more than once gets a letter."""
+    if len(sympy.latex(value)) <= LONGEST:
+        return f"$$ {name}{sympy.latex(value)} $$"
+    repeated, reduced = sympy.cse(value, symbols=sympy.numbered_symbols("x", start=1))
+    where = ", \\quad ".join(f"{sympy.latex(symbol)} = {sympy.latex(part)}" for symbol, part in repeated)
+    whole = f"$$ {name}{sympy.latex(reduced[0])} $$"
+    return f"{whole}\n\nwhere\n\n$$ {where} $$" if repeated else whole
 
 
 def _symbol(p: Parameter) -> str:
