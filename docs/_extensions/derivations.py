@@ -128,7 +128,7 @@ def page() -> str:
 
 def _formula(function: Callable[..., Any]) -> str:
     doc = inspect.getdoc(function) or ""
-    rows = [f"| ${_symbol(p)}$ | `{p.name}` | {_meaning(p)} | {p.unit} |" for p in parameters(function)]
+    rows = [f"| ${latex_symbol(p)}$ | `{p.name}` | {_meaning(p)} | {p.unit} |" for p in parameters(function)]
     given = [_display(_part(part), value) for part, value in computed(function).items()]
     return "\n\n".join(
         [
@@ -157,7 +157,8 @@ def _display(name: str, value: sympy.Expr) -> str:
     return f"{whole}\n\nwhere\n\n$$ {where} $$" if repeated else whole
 
 
-def _symbol(p: Parameter) -> str:
+def latex_symbol(p: Parameter) -> str:
+    """Return the symbol of an argument as LaTeX."""
     return sympy.latex(sympy.Symbol(p.symbol))
 
 
@@ -291,6 +292,6 @@ def missing() -> Iterator[str]:
 
 
 def _used(p: Parameter, formula: str) -> bool:
-    symbol, plain = (re.sub(r"_\{(\w+)\}", r"_\1", text) for text in (_symbol(p), formula))
+    symbol, plain = (re.sub(r"_\{(\w+)\}", r"_\1", text) for text in (latex_symbol(p), formula))
     plain = plain.replace("{", " ").replace("}", " ")
     return re.search(rf"(?<![A-Za-z\\_]){re.escape(symbol)}(?![A-Za-z_])", plain) is not None

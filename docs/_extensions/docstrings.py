@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import derivations
 from sphinx.application import Sphinx
 
 SECTIONS = {"Parameters", "Attributes"}
@@ -29,6 +30,17 @@ def described(lines: list[str]) -> list[str]:
 
 def _process(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:  # noqa: ARG001
     lines[:] = described(lines)
+    if what == "function" and name.startswith("roofline.ops."):
+        lines[:] = _with_symbols(lines, derivations.parameters(thing))
+
+
+def _with_symbols(lines: list[str], parameters: list[derivations.Parameter]) -> list[str]:
+    """Return the lines with the symbol in each argument's description set as a formula."""
+    text = "\n".join(lines)
+    for p in parameters:
+        symbol = rf"(\n{p.name}\n    [^\[]*?, ){p.symbol}(?=[.;:,]( |$))"
+        text = re.sub(symbol, lambda found, p=p: f"{found[1]}:math:`{derivations.latex_symbol(p)}`", text, count=1)
+    return text.split("\n")
 
 
 def _signature(app: Sphinx, what: str, name: str, thing: Any, *_: Any) -> tuple[str, None] | None:  # noqa: ARG001
