@@ -240,7 +240,14 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a number that was used was read."""
+    """Where a number that was used was read.
+
+    Attributes
+    ----------
+    what : the number or fact.
+    source : title of the document, and where in it.
+    url : its address.
+    """
 
     what: str
     source: str
@@ -261,6 +268,26 @@ class Prediction:
 
     ``repr`` is one line, ``print`` a page, and a notebook shows a table. :meth:`to_dict` and :meth:`to_json` give the
     same numbers in SI units, unrounded.
+
+    Attributes
+    ----------
+    model : name of the model.
+    hardware : name of the device; of each device where a system was named.
+    devices : how many devices there are in all. [1]
+    weights : recipe of the weights.
+    kv : format of the cache.
+    batch : sequences that decode, or are read, together. [1]
+    context : tokens in the cache of each when it decodes. [token]
+    prompt : tokens of each prompt that prefill reads. [token]
+    output : tokens that each request generates; None if not said. [token]
+    cached : tokens of each prompt that are in the cache already. [token]
+    engine : serving engine; None if none was named.
+    memory : what the workload needs, and whether it fits.
+    decode : one decode step, and the speed of generating.
+    prefill : reading the prompts.
+    serving : continuous batching; None without ``concurrency``.
+    assumptions : what was assumed because it was not said, in words.
+    sources : where the numbers that were used were read.
     """
 
     model: str

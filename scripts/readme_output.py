@@ -20,7 +20,7 @@ from roofline.recipes import stored
 from roofline.specs import load_engine, load_model
 from roofline.templates import copy
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 os.environ["COLUMNS"] = "100"
 
 
@@ -42,12 +42,17 @@ def slips(existing: str, name: str, changes: dict[str, str]) -> str:
     """Return what lint says of a copy of a device with slips in it, as a code block."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         text = copy("hardware", name, existing)
-        for old, new in changes.items():
-            if text.count(old) != 1:
-                raise ValueError(old)
-            text = text.replace(old, new)
-        Path(f"{name}.toml").write_text(text, encoding="utf-8")
+        Path(f"{name}.toml").write_text(changed(text, changes), encoding="utf-8")
         return shell(f"roofline lint {name}.toml")
+
+
+def changed(text: str, changes: dict[str, str]) -> str:
+    """Return ``text`` with each of some passages, all of them there once, replaced."""
+    for old, new in changes.items():
+        if text.count(old) != 1:
+            raise ValueError(old)
+        text = text.replace(old, new)
+    return text
 
 
 def python(code: str, lines: int | None = None) -> str:
