@@ -108,9 +108,7 @@ def setting(request: Request) -> Setting:
         growth=growth,
         own=own,
         roofs=tuple(roofs),
-        tiers=tuple(
-            Tier(t.name, t.role, t.bandwidth.si * devices if t.bandwidth else None) for t in device.memory
-        ),
+        tiers=tuple(Tier(t.name, t.role, t.bandwidth.si * devices if t.bandwidth else None) for t in device.memory),
         speed=known_speed,
         assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed, own)),
         speed_assumptions=tuple(speed_assumptions(request, known_speed)),

@@ -71,13 +71,40 @@ def colours(ax: Axes, names: Iterable[str]) -> dict[str, str]:
     return dict(zip(different, known, strict=False))
 
 
-def title(ax: Axes, heading: str, below: str = "") -> None:
-    """Write a title of one or two lines above the axes, wrapped to their width."""
+NARROW = 6.0
+"""Where there is less room than this, text is smaller and a legend gets room of its own. [inch]"""
+
+
+def inches(ax: Axes) -> float:
+    """Return the width of the axes with their labels: of their cell of the figure. [inch]"""
     figure: Any = ax.figure
-    inches = ax.get_position().width * figure.get_size_inches()[0]
-    width = max(int(inches * 72 / 4.6), 24)
-    lines = [*textwrap.wrap(heading, width), *textwrap.wrap(below, width)]
+    cell = ax.get_subplotspec()
+    share = ax.get_position().width if cell is None else cell.colspan.stop - cell.colspan.start
+    columns = 1 if cell is None else cell.get_gridspec().ncols
+    return figure.get_size_inches()[0] * share / columns
+
+
+def narrow(ax: Axes) -> bool:
+    """Whether there is little room."""
+    return inches(ax) < NARROW
+
+
+def text_size(ax: Axes) -> str:
+    """Return the size of text inside the axes."""
+    return "x-small" if narrow(ax) else "small"
+
+
+def title(ax: Axes, heading: str, below: str = "", share: float = 0.86) -> None:
+    """Write a title above the axes, wrapped to ``share`` of their cell."""
+    width = max(int(inches(ax) * share * 72 / 4.5), 24)
+    lines = [*textwrap.wrap(heading, width), *textwrap.wrap(below, width, break_on_hyphens=False)]
     ax.set_title("\n".join(lines), loc="left", fontsize="small")
+
+
+def headroom(ax: Axes, share: float) -> None:
+    """Make room above the data for a legend: ``share`` of the height of the data."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** share if ax.get_yscale() == "log" else high + (high - low) * share)
 
 
 def subject(p: Prediction) -> str:
@@ -144,12 +171,13 @@ def each_prefixed(axis: Any, unit: str, *, binary: bool = False) -> None:
 
 def plain_logarithmic(axis: Any) -> None:
     """Write numbers of a logarithmic axis in full, at 1, 2 and 5 where it spans little."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high < low * 2000 else (1.0,)
-    axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    decades = [(60.0, (1.0, 2.0, 5.0)), (1000.0, (1.0, 3.0))]
+    steps = next((steps for most, steps in decades if high < low * most), (1.0,))
+    axis.set_major_locator(LogLocator(base=10, subs=steps, numticks=20))
+    grouped(axis)
     axis.set_minor_formatter(NullFormatter())
 
 
@@ -173,7 +201,15 @@ def grid(ax: Axes, axis: Any = "both") -> None:
 
 def legend(ax: Axes, **options: Any) -> None:
     """Write what is drawn where it hides the least."""
-    ax.legend(**{"loc": "best", "fontsize": "small", "framealpha": 0.85, "labelspacing": 0.3} | options)
+    usual = {"loc": "best", "fontsize": text_size(ax), "framealpha": 0.85, "labelspacing": 0.3}
+    ax.legend(**usual | options)
+
+
+def grouped(axis: Any) -> None:
+    """Write numbers with their thousands apart."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def suffix(path: str | Path) -> str:

@@ -19,7 +19,9 @@ MOST = 2000
 """More points than this are more than a picture shows."""
 
 
-def along(model: Any, hardware: Any, values: Mapping[str, Sequence[int]], options: Mapping[str, Any]) -> list[Prediction]:
+def along(
+    model: Any, hardware: Any, values: Mapping[str, Sequence[int]], options: Mapping[str, Any]
+) -> list[Prediction]:
     """Return a prediction for each of the values that belong together, as ``{"batch": [1, 2], "context": [0, 9]}``."""
     rows = zip(*values.values(), strict=True)
     return [predict(model, hardware, **{**options, **dict(zip(values, row, strict=True))}) for row in rows]

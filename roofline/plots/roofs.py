@@ -1,23 +1,18 @@
-"""Pictures of predictions, drawn with matplotlib into axes that are given or made."""
+"""The roofline of a machine, with every operation of a prediction on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from roofline import formatting, units
-from roofline.errors import OutputError
-from roofline.measurements import TIMES
+from roofline import units
+from roofline.errors import PictureError
+from roofline.plots import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from roofline.results import OperationTime, Prediction
-    from roofline.validation import Validation
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
-"""Okabe and Ito's palette: told apart by the colour-blind, and in print."""
 
 LARGEST_MARKER = 260.0
 SMALLEST_MARKER = 28.0
@@ -26,18 +21,21 @@ SMALLEST_MARKER = 28.0
 APART = 1.16
 """Markers closer than this factor in intensity are set side by side."""
 
+SHAPES = {"decode": "o", "prefill": "s"}
+
 
 def roofline(prediction: Prediction, ax: Axes | None = None) -> Axes:
     """Draw the roofline of a machine and, on it, the operations of one decode step and one prefill.
 
-    An operation stands where its own roof is: on the slope it waits for memory, on a flat roof for compute. The area of
-    a marker is its share of the time of its phase. Operations of equal intensity stand side by side around it; one that
-    moves nothing stands at the right end of its roof.
+    An operation stands where its own roof is: on the slope of the main memory it waits for memory, on a flat roof for
+    compute. The area of a marker is its share of the time of its phase. Operations of equal intensity stand side by
+    side around it; one that moves nothing stands at the right end of its roof. Slopes of other memories whose bandwidth
+    is known, on the chip or behind the main memory, are dashed.
 
     Parameters
     ----------
     prediction : what :func:`roofline.predict` returned.
-    ax : axes to draw into; new ones when None.
+    ax : axes to draw into; new ones when None. Data are in FLOP/byte and FLOP/s.
 
     Returns
     -------
@@ -45,7 +43,7 @@ def roofline(prediction: Prediction, ax: Axes | None = None) -> Axes:
 
     Raises
     ------
-    ValueError
+    PictureError
         No memory bandwidth or no compute peak of the machine is known, so it has no roofline.
 
     Examples
@@ -56,24 +54,22 @@ def roofline(prediction: Prediction, ax: Axes | None = None) -> Axes:
     'arithmetic intensity [FLOP/byte]'
     """
     if prediction.bytes_per_s is None or not prediction.roofs:
-        raise ValueError(f"{prediction.hardware} has no known bandwidth or no known peak, so it has no roofline")
-    ax = _new_axes() if ax is None else ax
+        raise PictureError(f"{prediction.hardware} has no known bandwidth or no known peak, so it has no roofline")
+    ax = canvas.axes(ax)
     points = [_Point(op, "decode") for op in prediction.decode.ops]
     points += [_Point(op, "prefill") for op in prediction.prefill.ops]
     left, right = _range(prediction, prediction.bytes_per_s, points)
-    _draw_roofs(ax, prediction, prediction.bytes_per_s, left, right)
-    colours = _colours([point.op.name for point in points])
-    _draw_points(ax, points, colours, prediction.bytes_per_s, right)
+    ax.set(xscale="log", yscale="log", xlim=(left, right))
+    _draw_slopes(ax, prediction, prediction.bytes_per_s, left)
+    _draw_peaks(ax, prediction, prediction.bytes_per_s, right)
+    colours = canvas.colours(ax, (point.op.name for point in points))
+    _draw_points(ax, prediction, points, colours, right)
     _legend(ax, colours, prediction)
-    ax.set(
-        xscale="log",
-        yscale="log",
-        xlim=(left, right),
-        xlabel="arithmetic intensity [FLOP/byte]",
-        ylabel="performance [FLOP/s]",
-    )
-    ax.set_title(f"{prediction.titles[0]} on {formatting.machine_title(prediction)}", loc="left", fontsize="medium")
-    ax.grid(visible=True, which="major", linewidth=0.4, alpha=0.5)
+    ax.set(xlabel="arithmetic intensity [FLOP/byte]", ylabel="performance [FLOP/s]")
+    canvas.plain_logarithmic(ax.xaxis)
+    canvas.each_prefixed(ax.yaxis, "")
+    canvas.title(ax, canvas.subject(prediction), canvas.setup(prediction))
+    canvas.grid(ax)
     return ax
 
 
@@ -88,24 +84,6 @@ class _Point(NamedTuple):
         """FLOP per byte; None where nothing is moved."""
         return self.op.flop / self.op.bytes if self.op.bytes else None
 
-    @property
-    def marker(self) -> str:
-        """Shape of the point: decode and prefill differ."""
-        return "o" if self.phase == "decode" else "s"
-
-
-def _new_axes() -> Axes:
-    from matplotlib import pyplot as plt
-
-    return plt.subplots(figsize=(8, 5), layout="constrained")[1]
-
-
-def _ink() -> str:
-    """Return the colour of text, which is light on a dark style and dark on a light one."""
-    from matplotlib import rcParams
-
-    return rcParams["text.color"]
-
 
 def _range(p: Prediction, bytes_per_s: float, points: Sequence[_Point]) -> tuple[float, float]:
     known = [x for point in points if (x := point.intensity)]
@@ -113,19 +91,31 @@ def _range(p: Prediction, bytes_per_s: float, points: Sequence[_Point]) -> tuple
     return min([*known, 1.0]) / 4, max([*known, ridge]) * 6
 
 
-def _draw_roofs(ax: Axes, p: Prediction, bytes_per_s: float, left: float, right: float) -> None:
-    ink = _ink()
-    line = {"color": ink, "alpha": 0.55, "linewidth": 1.6, "zorder": 1}
-    text = {"textcoords": "offset points", "fontsize": "small", "color": ink, "alpha": 0.75}
+def _draw_slopes(ax: Axes, p: Prediction, bytes_per_s: float, left: float) -> None:
+    """Draw a slope for each memory up to the highest peak: the main memory's, and dashed the others'."""
     highest = p.roofs[0].flop_per_s
-    ax.plot([left, highest / bytes_per_s], [left * bytes_per_s, highest], **line)
-    low = left * 1.6
-    ax.annotate(f"{units.text(bytes_per_s, 'B/s')} memory", (low, low * bytes_per_s), xytext=(9, -9), **text)
+    for tier in p.tiers:
+        main = tier.role == "main"
+        rate = bytes_per_s if main else tier.bytes_per_s
+        if rate is None:
+            continue
+        style = {"linewidth": 1.6} if main else {"linewidth": 1.1, "linestyle": "--"}
+        label = f"{tier.name} {units.text(rate, 'B/s')}"
+        ax.plot([left, highest / rate], [left * rate, highest], color=canvas.ink(), alpha=0.55, zorder=1, **style)
+        start = left * 1.5
+        text = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "color": canvas.ink(), "alpha": 0.8}
+        ax.annotate(label, (start, start * rate), xytext=(9, -9), **text)
+
+
+def _draw_peaks(ax: Axes, p: Prediction, bytes_per_s: float, right: float) -> None:
+    """Draw the peak of each format to the right of its ridge with the main memory."""
+    ink = canvas.ink()
     for name, peak in _distinct(p):
         ridge = peak / bytes_per_s
-        ax.plot([ridge, right], [peak, peak], **line)
+        ax.plot([ridge, right], [peak, peak], color=ink, alpha=0.55, linewidth=1.6, zorder=1)
         ax.plot([ridge], [peak], marker="D", markersize=4, color=ink, zorder=2)
-        label = f"{name} {units.text(peak, 'FLOP/s')}, ridge at {units.significant(ridge)} "
+        label = f"{name} {units.text(peak, 'FLOP/s')}, ridge {units.significant(ridge)} "
+        text = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "color": ink, "alpha": 0.8}
         ax.annotate(label, (ridge, peak), xytext=(-6, 0), ha="right", va="center", **text)
 
 
@@ -137,12 +127,9 @@ def _distinct(p: Prediction) -> list[tuple[str, float]]:
     return [("/".join(formats), peak) for peak, formats in found.items()]
 
 
-def _colours(names: Sequence[str]) -> dict[str, str]:
-    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(dict.fromkeys(names))}
-
-
-def _draw_points(ax: Axes, points: Sequence[_Point], colours: dict[str, str], bytes_per_s: float, right: float) -> None:
-    totals = {phase: sum(p.op.seconds for p in points if p.phase == phase) or 1.0 for phase in ("decode", "prefill")}
+def _draw_points(ax: Axes, p: Prediction, points: Sequence[_Point], colours: dict[str, str], right: float) -> None:
+    bytes_per_s, highest = p.bytes_per_s or 1.0, p.roofs[0].flop_per_s * 1.001
+    totals = {phase: sum(point.op.seconds for point in points if point.phase == phase) or 1.0 for phase in SHAPES}
     for group in _side_by_side(points, right):
         for index, (x, point) in enumerate(group):
             shifted = x * APART ** (index - (len(group) - 1) / 2)
@@ -150,8 +137,11 @@ def _draw_points(ax: Axes, points: Sequence[_Point], colours: dict[str, str], by
             y = shifted * bytes_per_s if point.op.bound == "memory" else attained
             share = point.op.seconds / totals[point.phase]
             area = SMALLEST_MARKER + (LARGEST_MARKER - SMALLEST_MARKER) * share
-            style = {"marker": point.marker, "color": colours[point.op.name], "edgecolors": "white", "linewidths": 0.8}
-            ax.scatter([shifted], [y], s=area, zorder=3, label=f"{point.phase} {point.op.name}", **style)
+            style = {"marker": SHAPES[point.phase], "color": colours[point.op.name], "linewidths": 0.8}
+            label = f"{point.phase} {point.op.name}"
+            ax.scatter([shifted], [y], s=area, zorder=3, label=label, edgecolors=[canvas.paper(ax)], **style)
+            if y > highest:  # no peak is known for its format, so that nothing but memory bounds it
+                ax.plot([highest / bytes_per_s, shifted], [highest, y], color=canvas.ink(), alpha=0.4, linestyle=":")
 
 
 def _side_by_side(points: Sequence[_Point], right: float) -> list[list[tuple[float, _Point]]]:
@@ -170,76 +160,10 @@ def _side_by_side(points: Sequence[_Point], right: float) -> list[list[tuple[flo
 def _legend(ax: Axes, colours: dict[str, str], p: Prediction) -> None:
     from matplotlib.lines import Line2D
 
-    cached = f"{p.context:,} cached" if p.context else "empty cache"
-    grey = {"linestyle": "", "color": _ink(), "alpha": 0.8}
+    grey = {"linestyle": "", "color": canvas.ink(), "alpha": 0.8}
     phases = [
-        Line2D([], [], marker="o", label=f"decode: batch {p.batch:,}, {cached}", **grey),
-        Line2D([], [], marker="s", label=f"prefill: {p.prefill.tokens:,} tokens", **grey),
+        Line2D([], [], marker="o", label=f"decode: {canvas.streams(p.batch)}, {canvas.cached(p.context)}", **grey),
+        Line2D([], [], marker="s", label=f"prefill: {canvas.count(p.prefill.tokens)} tokens", **grey),
     ]
     operations = [Line2D([], [], marker="o", linestyle="", color=c, label=name) for name, c in colours.items()]
-    ax.legend(handles=phases + operations, loc="lower right", fontsize="small", framealpha=0.9, labelspacing=0.3)
-
-
-def expected_against_measured(found: Validation, *, ax: Axes | None = None) -> Axes:
-    """Draw what was expected of each measurement against what was measured, both as shares of the ceiling.
-
-    A point on the diagonal was predicted well; none can lie beyond 1 in either direction, but for false measurements.
-
-    Parameters
-    ----------
-    found : what :func:`roofline.validation.validate` returned.
-    ax : axes to draw into; new ones when None.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        No row has both an expected value and a ceiling.
-
-    Examples
-    --------
-    >>> from roofline.validation import validate
-    >>> import roofline.plots
-    >>> roofline.plots.expected_against_measured(validate(engine="sambanova")).get_xlabel()
-    'expected, share of the ceiling'
-    """
-    rows = [r for r in found.rows_detail if r.expected and r.ceiling and r.ratio]
-    if not rows:
-        raise ValueError("no row has both an expected value and a ceiling, so there is nothing to draw")
-    ax = _new_axes() if ax is None else ax
-    engines = sorted({r.engine for r in rows})
-    for engine, colour in _colours(engines).items():
-        mine = [r for r in rows if r.engine == engine]
-        shares = [(r.expected or 1) / (r.ceiling or 1) for r in mine]
-        shares = [1 / share if r.metric in TIMES else share for share, r in zip(shares, mine, strict=True)]
-        style = {"s": 9, "alpha": 0.5, "color": colour, "linewidths": 0}
-        ax.scatter(shares, [r.ratio or 1 for r in mine], label=engine, **style)
-    least = min([0.1, *(r.ratio or 1 for r in rows)])
-    ax.plot([least, 1], [least, 1], color=_ink(), alpha=0.6, linewidth=1)
-    ax.set(
-        xscale="log",
-        yscale="log",
-        xlabel="expected, share of the ceiling",
-        ylabel="measured, share of the ceiling",
-    )
-    ax.set_title(f"{len(rows):,} measurements", loc="left", fontsize="medium")
-    ax.legend(loc="lower right", fontsize="small")
-    return ax
-
-
-def save(ax: Axes, path: str | Path) -> None:
-    """Write the figure of ``ax`` to a file; its suffix says the format.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written, or the format is unknown.
-    """
-    try:
-        figure: Any = ax.figure
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: cannot be drawn: {error}") from None
+    canvas.legend(ax, handles=phases + operations, loc="lower right")

@@ -1,0 +1,233 @@
+"""Decode speed against context and against batch: ceiling, uniform routing, what is expected, what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roofline._predict import predict
+from roofline.formatting import SAME
+from roofline.plots import canvas, points
+from roofline.plots.published import Point, decode_points
+from roofline.specs import HardwareSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from roofline.results import Prediction
+
+SPEED = "tokens_per_s"
+
+LEAST_CONTEXT = 1024
+"""Up to here the axis of contexts is linear, so that an empty cache stands on it; logarithmic beyond. [token]"""
+
+LARGEST_BATCH = 1024
+"""Where the axis of batches ends if nobody says. [1]"""
+
+ALIKE = 0.1
+"""A measurement at another context is drawn where that would change the speed by less than this share."""
+
+
+def context(
+    model: str | Path | ModelSpec,
+    hardware: str | Path | HardwareSpec,
+    ax: Axes | None = None,
+    *,
+    published: bool = True,
+    **options: Any,
+) -> Axes:
+    """Draw the speed of decoding against the tokens in the cache.
+
+    Parameters
+    ----------
+    model, hardware : as of :func:`roofline.predict`.
+    ax : axes to draw into; new ones when None. Data are in tokens and tokens/s of the whole batch.
+    published : whether to draw the published measurements of this configuration, at the same batch.
+    options : of :func:`roofline.predict`. A list as ``context`` says where to draw; one number is marked. [token]
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    WorkloadError
+        Another option than ``context`` has several values, or as :func:`roofline.predict` raises.
+
+    Examples
+    --------
+    >>> import roofline.plots
+    >>> ax = roofline.plots.context("llama-3.1-8b", "h100-sxm", context=[0, 65536, 131072], published=False)
+    >>> [round(speed) for speed in ax.lines[0].get_ydata()]
+    [223, 142, 104]
+    """
+    points.only("the picture of contexts", options, ["context"])
+    given = options.pop("context", 0)
+    base = predict(model, hardware, **options)
+    if points.is_list(given):
+        values = sorted(points.several("context", given))
+    else:
+        values = [0, *points.powers(256, base.max_context_of_model - (options.get("output") or 0))]
+        values = sorted({*values, given})
+    found = points.along(model, hardware, {"context": values}, options)
+    ax = canvas.axes(ax)
+    _draw_speeds(ax, values, found)
+    measured = [m for m in decode_points(base, options) if m.batch == base.batch] if published else []
+    measured = [m for m in measured if min(values) <= (m.context or 0) <= max(values)]
+    _draw_published(ax, [m.context or 0 for m in measured], measured)
+    if not points.is_list(given) and given:
+        _mark(ax, given, found[values.index(given)], canvas.count(given))
+    ax.set_xscale("symlog", base=2, linthresh=LEAST_CONTEXT, linscale=0.6)
+    ax.set_xlim(min(values), max(values))
+    ax.set_ylim(bottom=0)
+    if base.memory.max_context is None or base.memory.max_context < max(values):
+        _shade(ax, base.memory.max_context or 0, max(values))
+    canvas.grouped(ax.yaxis)
+    canvas.doubling(ax.xaxis, [max(v, LEAST_CONTEXT) for v in values] + [min(values)])
+    ax.set(xlabel="context [token]", ylabel=_label(base))
+    _finish(ax, base, canvas.streams(base.batch))
+    return ax
+
+
+def batch(
+    model: str | Path | ModelSpec,
+    hardware: str | Path | HardwareSpec,
+    ax: Axes | None = None,
+    *,
+    published: bool = True,
+    **options: Any,
+) -> Axes:
+    """Draw the speed of decoding, of all streams together, against the number of streams.
+
+    Parameters
+    ----------
+    model, hardware : as of :func:`roofline.predict`.
+    ax : axes to draw into; new ones when None. Data are in streams and tokens/s.
+    published : whether to draw the published measurements of this configuration whose own context would change the
+        speed by less than a tenth.
+    options : of :func:`roofline.predict`. A list as ``batch`` says where to draw; one number is marked. [1]
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    WorkloadError
+        Another option than ``batch`` has several values, or as :func:`roofline.predict` raises.
+
+    Examples
+    --------
+    >>> import roofline.plots
+    >>> ax = roofline.plots.batch("llama-3.1-8b", "h100-sxm", batch=[1, 16, 256], published=False)
+    >>> [round(speed) for speed in ax.lines[0].get_ydata()]
+    [223, 3572, 57158]
+    """
+    points.only("the picture of batches", options, ["batch"])
+    given = options.pop("batch", 1)
+    base = predict(model, hardware, **options)
+    if points.is_list(given):
+        values = sorted(points.several("batch", given))
+    else:
+        values = points.powers(1, _last_batch(base))
+        values = sorted({*values, given})
+    found = points.along(model, hardware, {"batch": values}, options)
+    ax = canvas.axes(ax)
+    _draw_speeds(ax, values, found)
+    measured = [m for m in decode_points(base, options) if min(values) <= m.batch <= max(values)] if published else []
+    measured = [m for m in measured if _alike(model, hardware, m, base.context, options)]
+    _draw_published(ax, [m.batch for m in measured], measured)
+    if not points.is_list(given) and given > 1:
+        _mark(ax, given, found[values.index(given)], canvas.streams(given))
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    if max(values) > min(values):
+        ax.set_xlim(min(values), max(values))
+    largest = base.memory.max_batch
+    if largest is None or largest < max(values):
+        _shade(ax, largest or min(values), max(values))
+    canvas.doubling(ax.xaxis, values, most=11)
+    canvas.plain_logarithmic(ax.yaxis)
+    ax.set(xlabel="batch [streams]", ylabel="decode speed, all streams [tok/s]")
+    _finish(ax, base, f"{canvas.cached(base.context)} each")
+    return ax
+
+
+def _last_batch(p: Prediction) -> int:
+    """Return where the axis of batches ends: beyond what fits, at a power of two."""
+    fits = p.memory.max_batch or 1
+    return next((2**i for i in range(4, 10) if 2**i > fits), LARGEST_BATCH)
+
+
+def _alike(model: Any, hardware: Any, m: Point, context: int, options: dict[str, Any]) -> bool:
+    """Whether a measurement's own context changes the speed too little to show."""
+    if m.context is None or m.context == context:
+        return True
+    own, shown = (
+        predict(model, hardware, **{**options, "batch": m.batch, "context": tokens}) for tokens in (m.context, context)
+    )
+    return abs(own.decode.uniform.tokens_per_s / shown.decode.uniform.tokens_per_s - 1) < ALIKE
+
+
+def _draw_speeds(ax: Axes, values: Sequence[int], found: Sequence[Prediction]) -> None:
+    import numpy as np
+
+    blue, _, green, purple = canvas.palette(ax)[:4]
+    ceiling, streaming, uniform = (
+        points.column(found, f"decode.{name}.{SPEED}") for name in ("ceiling", "streaming", "uniform")
+    )
+    expected, low, high = (points.column(found, f"decode.expected.{name}") for name in (SPEED, "low", "high"))
+    ax.plot(values, ceiling, color=canvas.ink(), linewidth=1.8, label="ceiling")
+    if np.any(streaming < ceiling / (1 + SAME)):
+        ax.plot(values, streaming, color=purple, linestyle="-.", linewidth=1.4, label="streaming, all from memory")
+    if np.any(uniform < streaming / (1 + SAME)):
+        ax.plot(values, uniform, color=green, linestyle="--", linewidth=1.4, label="uniform, even routing")
+    if np.any(np.isfinite(expected)):
+        level = next(p.decode.expected.level for p in found if p.decode.expected)
+        ax.fill_between(values, low, high, color=blue, alpha=0.22, linewidth=0, label=f"{level:.0%} interval")
+        ax.plot(values, expected, color=blue, linewidth=1.8, label=f"expected of {found[0].engine}")
+
+
+def _draw_published(ax: Axes, where: Sequence[int], measured: Sequence[Point]) -> None:
+    """Draw measurements; those that leave their context open are hollow."""
+    if not measured:
+        return
+    colour = canvas.palette(ax)[1]
+    for stated in (True, False):
+        rows = [(x, m) for x, m in zip(where, measured, strict=True) if (m.context is not None) == stated]
+        mine = [(x, m.tokens_per_s) for x, m in rows]
+        if mine:
+            number = len({m.source for _, m in rows})
+            sources = f"{number} source" + ("s" if number > 1 else "")
+            text = f"published: {len(mine)}" + ("" if stated else ", context not said") + f" ({sources})"
+            style = {"facecolors": colour if stated else "none", "edgecolors": colour, "linewidths": 1.0}
+            ax.scatter(*zip(*mine, strict=True), s=20, zorder=4, clip_on=False, label=text, **style)
+
+
+def _mark(ax: Axes, x: float, p: Prediction, text: str) -> None:
+    """Mark one point of the lines, with its speed."""
+    rate = p.decode.expected.tokens_per_s if p.decode.expected else p.decode.ceiling.tokens_per_s
+    ax.plot([x], [rate], marker="D", markersize=7, linestyle="", color=canvas.ink(), zorder=5)
+    label = f"{text}: {rate:,.3g} tok/s" if rate < 1000 else f"{text}: {rate:,.0f} tok/s"
+    ax.annotate(label, (x, rate), xytext=(6, 7), textcoords="offset points", fontsize="small")
+
+
+def _shade(ax: Axes, first: float, last: float) -> None:
+    """Shade what does not fit into memory."""
+    if first < last:
+        ax.axvspan(first, last, color=canvas.ink(), alpha=0.09, linewidth=0, zorder=0, label="does not fit")
+
+
+def _label(p: Prediction) -> str:
+    return "decode speed [tok/s]" if p.batch == 1 else "decode speed, all streams [tok/s]"
+
+
+def _finish(ax: Axes, p: Prediction, work: str) -> None:
+    canvas.grid(ax)
+    if canvas.narrow(ax):
+        canvas.headroom(ax, 0.12 * -(-len(ax.get_legend_handles_labels()[0]) // 2))
+        canvas.legend(ax, loc="upper left", ncols=2, columnspacing=1.0)
+    else:
+        canvas.legend(ax)
+    canvas.title(ax, canvas.subject(p), canvas.setup(p, work))

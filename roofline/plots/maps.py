@@ -1,0 +1,226 @@
+"""A heat map of served requests over the lengths of their prompts and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from roofline import units
+from roofline._predict import predict
+from roofline.errors import PictureError, WorkloadError
+from roofline.plots import canvas, points
+from roofline.specs import HardwareSpec, ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from roofline.results import Prediction
+
+
+class Metric(NamedTuple):
+    """What a heat map shows: in words, its unit, and whether less is better."""
+
+    words: str
+    unit: str
+    is_time: bool
+
+
+METRICS = {
+    "output_tok_per_s": Metric("generated tokens", "tok/s", is_time=False),
+    "total_tok_per_s": Metric("prompt and generated tokens", "tok/s", is_time=False),
+    "ttft_s": Metric("time to first token", "s", is_time=True),
+    "tpot_s": Metric("time per output token", "s", is_time=True),
+    "request_s": Metric("time of a whole request", "s", is_time=True),
+}
+"""What is drawn; ``request_s`` is the time to the first token and that of all after it."""
+
+LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+"""Prompts and answers where nobody says others. [token]"""
+
+MOST_CELLS = 2500
+MOST_TEXTS = 120
+"""More cells than this are drawn without their numbers."""
+
+
+def heatmap(
+    model: str | Path | ModelSpec,
+    hardware: str | Path | HardwareSpec,
+    ax: Axes | None = None,
+    *,
+    metric: str = "output_tok_per_s",
+    **options: Any,
+) -> Axes:
+    """Draw a figure of served requests for each length of prompt and answer.
+
+    What is expected of the engine is drawn, and the ceiling where no engine is named. Cells are hatched where a request
+    is longer than the model allows, and where so many do not fit into memory together.
+
+    Parameters
+    ----------
+    model, hardware : as of :func:`roofline.predict`.
+    ax : axes to draw into; new ones when None. Its image holds tokens/s or seconds, and not a number in hatched cells.
+    metric : one of :data:`METRICS`.
+    options : of :func:`roofline.predict`. Lists as ``prompt`` and ``output`` say where to draw; where both are a number,
+        their cell is framed. ``concurrency`` is 1 if nobody says. [token]
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    WorkloadError
+        There is no such metric, or another option than these has several values, or as :func:`roofline.predict` raises.
+    PictureError
+        There are too many cells, or nothing to draw in any of them.
+
+    Examples
+    --------
+    >>> import roofline.plots
+    >>> ax = roofline.plots.heatmap("llama-3.1-8b", "h100-sxm", prompt=[128, 1024], output=[512], concurrency=16)
+    >>> ax.get_xlabel(), ax.images[0].get_array().round().tolist()
+    ('prompt [token]', [[3479.0, 2926.0]])
+    """
+    if metric not in METRICS:
+        raise WorkloadError(f"metric is {metric!r:.60}, but one of {', '.join(METRICS)} is wanted")
+    points.only("a heat map", options, ["prompt", "output"])
+    given = {name: options.pop(name, None) for name in ("prompt", "output")}
+    options["concurrency"] = options.get("concurrency") or 1
+    base = predict(model, hardware, **{**options, "prompt": 1, "output": 1})
+    room = base.max_context_of_model - base.cached
+    prompts, outputs = (_lengths(name, value, room) for name, value in given.items())
+    if len(prompts) * len(outputs) > MOST_CELLS:
+        cells = len(prompts) * len(outputs)
+        raise PictureError(
+            f"{len(prompts)} x {len(outputs)} are {cells:,} cells, but a picture shows at most {MOST_CELLS:,}"
+        )
+    values, long = _values(model, hardware, prompts, outputs, metric, options, room)
+    ax = canvas.axes(ax)
+    _draw(ax, values, long, METRICS[metric], base)
+    _label(ax, prompts, outputs)
+    if not any(points.is_list(value) or value is None for value in given.values()):
+        _frame(ax, prompts.index(given["prompt"]), outputs.index(given["output"]))
+    what = "expected" if base.engine and _expects(base) else "ceiling"
+    requests = (
+        "1 request at a time" if options["concurrency"] == 1 else f"{options['concurrency']:,} requests at a time"
+    )
+    canvas.title(ax, f"{METRICS[metric].words}, {what}: {canvas.subject(base)}", canvas.setup(base, requests))
+    return ax
+
+
+def _lengths(name: str, given: Any, room: int) -> list[int]:
+    if points.is_list(given):
+        return sorted(points.several(name, given))
+    known = [length for length in LENGTHS if length <= room] or [max(room // 2, 1)]
+    return sorted({*known, *([given] if given else [])})
+
+
+def _expects(p: Prediction) -> bool:
+    return p.serving is not None and p.serving.output_tok_per_s.value is not None
+
+
+def _values(
+    model: Any,
+    hardware: Any,
+    prompts: Sequence[int],
+    outputs: Sequence[int],
+    metric: str,
+    options: dict[str, Any],
+    room: int,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the numbers by answer and prompt, and where a request is too long for the model."""
+    import numpy as np
+
+    shape = len(outputs), len(prompts)
+    values, long = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    for i, output in enumerate(outputs):
+        for j, prompt in enumerate(prompts):
+            if prompt + output > room:
+                long[i, j] = True
+                continue
+            p = predict(model, hardware, **{**options, "prompt": prompt, "output": output})
+            values[i, j] = _value(p, metric, output)
+    if not np.isfinite(values).any():
+        raise PictureError(
+            "no cell has a number: the requests are longer than the model takes, or do not fit into memory"
+        )
+    return values, long
+
+
+def _value(p: Prediction, metric: str, output: int) -> float:
+    """Return the figure of one cell; not a number where it does not fit."""
+    if p.serving is None or not p.memory.fits:
+        return float("nan")
+    if metric == "request_s":
+        return _value(p, "ttft_s", output) + (output - 1) * _value(p, "tpot_s", output)
+    figure = getattr(p.serving, metric)
+    return figure.ceiling if figure.value is None else figure.value
+
+
+def _draw(ax: Axes, values: Any, long: Any, metric: Metric, base: Prediction) -> None:
+    import numpy as np
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import FuncFormatter
+
+    low, high = np.nanmin(values), np.nanmax(values)
+    norm = LogNorm(low, high) if high > 1.2 * low else Normalize(low * 0.95, high * 1.05)
+    image = ax.imshow(
+        values, origin="lower", aspect="auto", cmap="cividis_r" if metric.is_time else "cividis", norm=norm
+    )
+    _hatch(ax, values, long)
+    if values.size <= MOST_TEXTS:
+        _write(ax, values, image, metric)
+    figure: Any = ax.figure
+    bar = figure.colorbar(image, ax=ax, pad=0.02)
+    if isinstance(norm, LogNorm):
+        canvas.plain_logarithmic(bar.ax.yaxis)
+    if metric.is_time:
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.text(value, "s")))
+    bar.set_label(metric.words + ("" if metric.is_time else f" [{metric.unit}]"))
+
+
+def _hatch(ax: Axes, values: Any, long: Any) -> None:
+    import numpy as np
+    from matplotlib.patches import Rectangle
+
+    for (i, j), value in np.ndenumerate(values):
+        if np.isnan(value):
+            text = "too\nlong" if long[i, j] else "no\nroom"
+            style = {"fill": False, "hatch": "///", "edgecolor": canvas.ink(), "alpha": 0.25, "linewidth": 0}
+            ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **style))
+            if values.size <= MOST_TEXTS:
+                ax.text(j, i, text, ha="center", va="center", fontsize="x-small", color=canvas.ink())
+
+
+def _write(ax: Axes, values: Any, image: Any, metric: Metric) -> None:
+    """Write its number into each cell, dark on light and light on dark."""
+    import numpy as np
+
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            red, green, blue, _ = image.cmap(image.norm(value))
+            colour = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
+            ax.text(j, i, _text(value, metric), ha="center", va="center", fontsize="x-small", color=colour)
+
+
+def _text(value: float, metric: Metric) -> str:
+    if metric.is_time:
+        return units.text(value, "s", 2)
+    return units.significant(value, 3) if value < 10_000 else units.text(value, "", 3).strip()
+
+
+def _label(ax: Axes, prompts: Sequence[int], outputs: Sequence[int]) -> None:
+    step_x, step_y = (max(len(values) // 12, 1) for values in (prompts, outputs))
+    ax.set_xticks(range(0, len(prompts), step_x), [canvas.count(v) for v in prompts[::step_x]])
+    ax.set_yticks(range(0, len(outputs), step_y), [canvas.count(v) for v in outputs[::step_y]])
+    ax.set(xlabel="prompt [token]", ylabel="output [token]")
+
+
+def _frame(ax: Axes, column: int, row: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    red = canvas.palette(ax)[1]
+    ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=red, linewidth=2.5, clip_on=False))

@@ -1,0 +1,274 @@
+"""Memory: what of it is taken and by what, and how the cache grows."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roofline import formatting, units
+from roofline._predict import predict
+from roofline.errors import PictureError
+from roofline.plots import canvas, points
+from roofline.results import Prediction
+from roofline.specs import HardwareSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PARTS = {
+    "weights": "weights_bytes",
+    "cache": "kv_bytes",
+    "state": "state_bytes",
+    "engine": "overhead_bytes",
+}
+"""What takes memory, and where a prediction says how much."""
+
+HATCHES = ("", "//", "..", "xx")
+
+
+def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = None) -> Axes:
+    """Draw what takes the memory of a machine, and what stays free, against what programs can use.
+
+    What a prediction lacks stands hatched beyond the line of the capacity.
+
+    Parameters
+    ----------
+    predictions : one, or several: a bar each.
+    ax : axes to draw into; new ones when None. Data are in bytes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    PictureError
+        There are no predictions.
+
+    Examples
+    --------
+    >>> import roofline.plots
+    >>> p = roofline.predict("minimax-m2.7", "dgx-spark", weights="ud-iq4_xs", context=32768)
+    >>> sum(bars[0].get_width() for bars in roofline.plots.memory(p).containers) == p.memory.capacity_bytes
+    True
+    """
+    several = [predictions] if isinstance(predictions, Prediction) else list(predictions)
+    if not several:
+        raise PictureError("there are no predictions, so there is no memory to draw")
+    from matplotlib.lines import Line2D
+
+    ax = canvas.axes(ax)
+    rows = range(len(several))
+    starts = [0.0] * len(several)
+    paint = canvas.palette(ax)
+    for (name, attribute), colour, hatch in zip(PARTS.items(), paint, HATCHES, strict=False):
+        sizes = [getattr(p.memory, attribute) for p in several]
+        if any(sizes):
+            style = {"color": colour, "hatch": hatch, "edgecolor": canvas.paper(ax), "linewidth": 0.6}
+            ax.barh(rows, sizes, left=starts, height=0.6, label=_sized(name, sizes), **style)
+            starts = [start + size for start, size in zip(starts, sizes, strict=True)]
+    free = [max(p.memory.capacity_bytes - p.memory.total_bytes, 0.0) for p in several]
+    if any(free):
+        style = {"color": canvas.ink(), "alpha": 0.13, "linewidth": 0}
+        ax.barh(rows, free, left=starts, height=0.6, label=_sized("free", free), **style)
+    _draw_capacities(ax, several)
+    longest = max(max(p.memory.total_bytes, p.memory.capacity_bytes, p.memory.physical_bytes) for p in several)
+    ax.set_xlim(0, longest * 1.03)
+    legend_room = (0.9 if canvas.narrow(ax) else 0.5) * max(1.0, 0.4 * len(several))
+    ax.set_ylim(len(several) - 0.55, -0.55 - legend_room)
+    varied = _varied(several)
+    ax.set_yticks(list(rows), [_name(p, varied) for p in several])
+    ax.tick_params(axis="y", length=0)
+    canvas.prefixed(
+        ax.xaxis, "memory" if all(p.devices == 1 for p in several) else "memory of all devices", GIB, "B", binary=True
+    )
+    canvas.grid(ax, "x")
+    handles, labels = ax.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: isinstance(handles[i], Line2D))
+    columns = 2 if canvas.narrow(ax) else 3
+    canvas.legend(ax, handles=[handles[i] for i in order], loc="upper left", ncols=columns, columnspacing=1.0)
+    heading = " on ".join(_shared(several[0], varied, ("model", "hardware"))) or "memory"
+    below = _shared(several[0], varied, ("weights", "kv", "engine", "batch", "length"))
+    canvas.title(ax, heading, " · ".join(below), share=0.86 if len(several) == 1 else 0.7)
+    return ax
+
+
+GIB = float(2**30)
+"""What the axis of memory counts in, as engines and operating systems do. [byte]"""
+
+
+def _sized(name: str, sizes: Sequence[float]) -> str:
+    """Return the name of a part, with its size where there is one bar."""
+    return f"{name} {units.gib(sizes[0])}" if len(sizes) == 1 else name
+
+
+def _described(p: Prediction) -> dict[str, str]:
+    """Return in words what may differ between predictions."""
+    return {
+        "model": p.titles[0],
+        "hardware": formatting.machine_title(p),
+        "weights": f"{p.weights} weights",
+        "kv": f"{p.kv} cache",
+        "engine": p.engine or "no engine",
+        "batch": canvas.streams(p.batch),
+        "length": f"{canvas.count(_tokens(p))} tokens each",
+    }
+
+
+def _varied(several: Sequence[Prediction]) -> list[str]:
+    """Return what is not the same in all predictions."""
+    every = [_described(p) for p in several]
+    return [key for key in every[0] if len({words[key] for words in every}) > 1]
+
+
+def _name(p: Prediction, varied: Sequence[str]) -> str:
+    return "\n".join(textwrap.fill(_described(p)[key], 22) for key in varied)
+
+
+def _shared(p: Prediction, varied: Sequence[str], keys: Sequence[str]) -> list[str]:
+    words = _described(p)
+    return [words[key] for key in keys if key not in varied and words[key] != "no engine"]
+
+
+def _tokens(p: Prediction) -> int:
+    """Return the length of each sequence that the memory is for. [token]"""
+    asked = p.prompt_given or p.cached
+    return max(p.context, (p.cached + p.prompt if asked else p.context) + (p.output or 0))
+
+
+def _draw_capacities(ax: Axes, several: Sequence[Prediction]) -> None:
+    """Draw a line where the memory of each ends, and what is wanted beyond it."""
+    ink, red = canvas.ink(), canvas.palette(ax)[1]
+    usable = [p.memory.capacity_bytes for p in several]
+    installed = [p.memory.physical_bytes for p in several]
+    for row, p in enumerate(several):
+        m = p.memory
+        if m.fits:
+            text = (
+                f"{units.gib(m.total_bytes)} of {units.gib(m.capacity_bytes)}, {m.total_bytes / m.capacity_bytes:.0%}"
+            )
+        else:
+            text = f"does not fit: {units.gib(m.missing_bytes)} missing of {units.gib(m.total_bytes)}"
+            style = {"fill": False, "edgecolor": red, "hatch": "xx", "linewidth": 1.6}
+            ax.barh([row], [m.missing_bytes], left=m.capacity_bytes, height=0.68, **style)
+        style = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "va": "bottom"}
+        ax.annotate(text, (0, row - 0.34), xytext=(3, 2), **style)
+    for row, (now, all_of_it) in enumerate(zip(usable, installed, strict=True)):
+        first = row == 0
+        label = _sized("usable", usable) if first else None
+        ax.plot([now] * 2, [row - 0.34, row + 0.34], color=ink, linewidth=2.4, label=label)
+        if all_of_it > now * 1.005:
+            label = _sized("installed", installed) if first else None
+            ax.plot([all_of_it] * 2, [row - 0.34, row + 0.34], color=ink, linewidth=1.4, linestyle=":", label=label)
+
+
+def kv(
+    models: str | Path | ModelSpec | Sequence[str | Path | ModelSpec],
+    hardware: str | Path | HardwareSpec,
+    ax: Axes | None = None,
+    **options: Any,
+) -> Axes:
+    """Draw how the cache, with recurrent state, of ``batch`` sequences grows with their length.
+
+    A line is dotted where memory is full, from the cross on.
+
+    Parameters
+    ----------
+    models : one or several.
+    hardware : whose memory there is, as of :func:`roofline.predict`.
+    ax : axes to draw into; new ones when None. Data are in tokens and bytes.
+    options : of :func:`roofline.predict`, for all models. A list as ``context`` says where to draw. [token]
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    WorkloadError
+        Another option than ``context`` has several values, or as :func:`roofline.predict` raises.
+    PictureError
+        There are no models, or more than can be told apart, or none has a cache that grows.
+
+    Examples
+    --------
+    >>> import roofline.plots
+    >>> ax = roofline.plots.kv("llama-3.1-8b", "h100-sxm", context=[1024, 2048])
+    >>> [int(size) for size in ax.lines[0].get_ydata()]
+    [134217728, 268435456]
+    """
+    points.only("the picture of caches", options, ["context"])
+    named = list(models) if points.is_list(models) else [models]
+    if not named:
+        raise PictureError("there are no models, so there is no cache to draw")
+    given = options.pop("context", None)
+    ax = canvas.axes(ax)
+    found = []
+    for model in named:
+        base = predict(model, hardware, **options)
+        values = _contexts(base, given)
+        found.append((base, values, points.along(model, hardware, {"context": values}, options)))
+    paint = canvas.palette(ax)
+    if len(found) > len(paint):
+        raise PictureError(f"{len(found)} models cannot be told apart in one picture; at most {len(paint)} can")
+    for index, (base, values, along) in enumerate(found):
+        _draw_growth(ax, base, values, along, paint[index], canvas.MARKERS[index])
+    every = [value for _, values, _ in found for value in values]
+    ax.set(xscale="log", yscale="log", xlim=(min(every), max(every)) if len(set(every)) > 1 else None)
+    if canvas.narrow(ax):
+        canvas.headroom(ax, 0.11 * len(found))
+    canvas.doubling(ax.xaxis, every, most=8 if canvas.narrow(ax) else 11)
+    _binary_ticks(ax)
+    base = found[0][0]
+    ax.set(xlabel="context of each stream [token]", ylabel=f"cache of {canvas.streams(base.batch)}")
+    canvas.grid(ax)
+    canvas.legend(ax, loc="upper left")
+    below = "dotted: does not fit; × where memory is full"
+    canvas.title(ax, f"Cache and recurrent state on {formatting.machine_title(base)}", below)
+    return ax
+
+
+def _contexts(p: Prediction, given: Any) -> list[int]:
+    if points.is_list(given):
+        return sorted(points.several("context", given))
+    last = p.max_context_of_model
+    return sorted({*points.powers(min(1024, last), last), *([given] if given else [])})
+
+
+def _draw_growth(
+    ax: Axes, base: Prediction, values: list[int], along: list[Prediction], colour: str, marker: str
+) -> None:
+    import numpy as np
+
+    sizes = points.column(along, "memory.kv_bytes") + points.column(along, "memory.state_bytes")
+    if not np.any(sizes > 0):
+        raise PictureError(f"{base.model} keeps no cache and no state, so there is nothing to draw")
+    per_token = base.memory.kv_bytes_per_token
+    label = f"{base.titles[0]}, {base.kv}: {units.significant(per_token / 1024)} KiB/token"
+    fits = points.column(along, "memory.fits") > 0
+    if base.memory.max_context is None:
+        label += ", weights do not fit"
+    ax.plot(values, np.where(sizes > 0, sizes, np.nan), color=colour, linestyle=":", linewidth=1.4)
+    inside = np.where(fits & (sizes > 0), sizes, np.nan)
+    every = max(len(values) // 6, 1)
+    style = {"marker": marker, "markersize": 5, "markevery": every}
+    ax.plot(values, inside, color=colour, linewidth=1.8, label=label, **style)
+    last = base.memory.max_context
+    if last and not fits.all():
+        size = float(np.interp(last, values, sizes))
+        ax.plot([last], [size], marker="x", markersize=9, markeredgewidth=2, color=colour, linestyle="", zorder=5)
+        text = {"textcoords": "offset points", "va": "top", "fontsize": canvas.text_size(ax)}
+        ax.annotate(canvas.count(last), (last, size), xytext=(6, -4), **text)
+
+
+def _binary_ticks(ax: Axes) -> None:
+    from matplotlib.ticker import FixedLocator
+
+    low, high = ax.get_ylim()
+    powers = [2**i for i in range(64) if low <= 2**i <= high]
+    step = -(-len(powers) // 9)
+    ax.yaxis.set_major_locator(FixedLocator([float(power) for power in powers[::step]]))
+    ax.yaxis.set_minor_locator(FixedLocator([]))
+    canvas.each_prefixed(ax.yaxis, "B", binary=True)
