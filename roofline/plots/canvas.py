@@ -51,10 +51,20 @@ def paper(ax: Axes) -> Any:
     return ax.get_facecolor()
 
 
+def is_light(colour: Any) -> bool:
+    """Whether a colour, by its red, green and blue, is light."""
+    red, green, blue = colour[:3]
+    return 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
+
+
 def palette(ax: Axes) -> tuple[str, ...]:
     """Return the colours that are told apart on the background of ``ax``."""
-    red, green, blue = paper(ax)[:3]
-    return ON_LIGHT if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else ON_DARK
+    return ON_LIGHT if is_light(paper(ax)) else ON_DARK
+
+
+def faint(ax: Axes) -> float:
+    """Return the opacity of what stands behind the data; a dark background swallows more. [1]"""
+    return 0.1 if is_light(paper(ax)) else 0.22
 
 
 def colours(ax: Axes, names: Iterable[str]) -> dict[str, str]:
@@ -96,9 +106,10 @@ def text_size(ax: Axes) -> str:
 
 def title(ax: Axes, heading: str, below: str = "", share: float = 0.86) -> None:
     """Write a title above the axes, wrapped to ``share`` of their cell."""
-    width = max(int(inches(ax) * share * 72 / 4.5), 24)
+    letter = 4.5 if narrow(ax) else 5.4  # mean width [point]
+    width = max(int(inches(ax) * share * 72 / letter), 24)
     lines = [*textwrap.wrap(heading, width), *textwrap.wrap(below, width, break_on_hyphens=False)]
-    ax.set_title("\n".join(lines), loc="left", fontsize="small")
+    ax.set_title("\n".join(lines), loc="left", fontsize="small" if narrow(ax) else "medium")
 
 
 def headroom(ax: Axes, share: float) -> None:
@@ -241,9 +252,13 @@ def save(ax: Axes, path: str | Path) -> None:
         The file cannot be written, or the format is none of these.
     """
     wanted = suffix(path)
+    from matplotlib import rc_context
+
     figure: Any = ax.figure
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(wanted)
     try:
-        figure.savefig(path, format=wanted)
+        with rc_context({"svg.hashsalt": "roofline"}):  # the same picture is the same file
+            figure.savefig(path, format=wanted, metadata=undated)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{path}: cannot be written: {reason}") from None

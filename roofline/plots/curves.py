@@ -185,7 +185,9 @@ def _draw_speeds(ax: Axes, values: Sequence[int], found: Sequence[Prediction]) -
         ax.plot(values, uniform, color=green, linestyle="--", linewidth=1.4, label="uniform, even routing")
     if np.any(np.isfinite(expected)):
         level = next(p.decode.expected.level for p in found if p.decode.expected)
-        ax.fill_between(values, low, high, color=blue, alpha=0.22, linewidth=0, label=f"{level:.0%} interval")
+        ax.fill_between(
+            values, low, high, color=blue, alpha=2.2 * canvas.faint(ax), linewidth=0, label=f"{level:.0%} interval"
+        )
         ax.plot(values, expected, color=blue, linewidth=1.8, label=f"expected of {found[0].engine}")
 
 
@@ -200,7 +202,7 @@ def _draw_published(ax: Axes, where: Sequence[int], measured: Sequence[Point]) -
         if mine:
             number = len({m.source for _, m in rows})
             sources = f"{number} source" + ("s" if number > 1 else "")
-            text = f"published: {len(mine)}" + ("" if stated else ", context not said") + f" ({sources})"
+            text = f"published: {len(mine)} ({sources})" + ("" if stated else ",\ncontext not said")
             style = {"facecolors": colour if stated else "none", "edgecolors": colour, "linewidths": 1.0}
             ax.scatter(*zip(*mine, strict=True), s=20, zorder=4, clip_on=False, label=text, **style)
 
@@ -216,7 +218,7 @@ def _mark(ax: Axes, x: float, p: Prediction, text: str) -> None:
 def _shade(ax: Axes, first: float, last: float) -> None:
     """Shade what does not fit into memory."""
     if first < last:
-        ax.axvspan(first, last, color=canvas.ink(), alpha=0.09, linewidth=0, zorder=0, label="does not fit")
+        ax.axvspan(first, last, color=canvas.ink(), alpha=canvas.faint(ax), linewidth=0, zorder=0, label="does not fit")
 
 
 def _label(p: Prediction) -> str:

@@ -101,6 +101,7 @@ def pareto(
         _draw_line(ax, line, paint[index], index, given, per_device=per_device)
     first = predict(**{**combinations[0], name: 1}) if served else predict(**combinations[0])
     ax.set(xscale="log", yscale="log")
+    ax.margins(0.09)
     canvas.plain_logarithmic(ax.xaxis)
     canvas.plain_logarithmic(ax.yaxis)
     what = "generated tokens of all" if served else "decode speed, all streams"
@@ -166,9 +167,8 @@ def _name(p: Prediction, choice: Mapping[str, Any], varied: Sequence[str]) -> st
     """Return what sets a line apart."""
     parts = {"model": p.titles[0], "hardware": formatting.machine_title(p), "weights": p.weights, "kv": f"{p.kv} cache"}
     parts["engine"] = p.engine or "no engine"
-    return ", ".join(parts.get(key, f"{key} {choice[key]}") for key in varied) or (
-        p.engine or formatting.machine_title(p)
-    )
+    alone = f"expected of {p.engine}" if p.engine else formatting.machine_title(p)
+    return ", ".join(parts.get(key, f"{key} {choice[key]}") for key in varied) or alone
 
 
 def _draw_line(ax: Axes, line: Line, colour: str, index: int, given: Any, *, per_device: bool) -> None:
@@ -182,9 +182,10 @@ def _draw_line(ax: Axes, line: Line, colour: str, index: int, given: Any, *, per
     if better.any():
         hollow = {"facecolors": [canvas.paper(ax)], "edgecolors": colour, "marker": marker, "s": 22, "zorder": 3}
         ax.scatter(line.each[better], y[better], **hollow)
+    step = max(len(line.streams) // 5, 1)
     for i, streams in enumerate(line.streams):
-        if streams == given or (index == 0 and i % max(len(line.streams) // 5, 1) == 0):
-            text = {"textcoords": "offset points", "fontsize": "x-small", "color": colour}
+        if streams == given or (index == 0 and i % step == 0):
+            text = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "color": colour}
             ax.annotate(f"{streams:,}", (line.each[i], y[i]), xytext=(4, 4), **text)
 
 

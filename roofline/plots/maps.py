@@ -107,7 +107,9 @@ def heatmap(
     requests = (
         "1 request at a time" if options["concurrency"] == 1 else f"{options['concurrency']:,} requests at a time"
     )
-    canvas.title(ax, f"{METRICS[metric].words}, {what}: {canvas.subject(base)}", canvas.setup(base, requests))
+    canvas.title(
+        ax, f"{METRICS[metric].words}, {what}: {canvas.subject(base)}", canvas.setup(base, requests), share=0.8
+    )
     return ax
 
 
@@ -201,9 +203,8 @@ def _write(ax: Axes, values: Any, image: Any, metric: Metric) -> None:
 
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            red, green, blue, _ = image.cmap(image.norm(value))
-            colour = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
-            ax.text(j, i, _text(value, metric), ha="center", va="center", fontsize="x-small", color=colour)
+            colour = "black" if canvas.is_light(image.cmap(image.norm(value))) else "white"
+            ax.text(j, i, _text(value, metric), ha="center", va="center", fontsize=canvas.text_size(ax), color=colour)
 
 
 def _text(value: float, metric: Metric) -> str:

@@ -71,12 +71,12 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
             starts = [start + size for start, size in zip(starts, sizes, strict=True)]
     free = [max(p.memory.capacity_bytes - p.memory.total_bytes, 0.0) for p in several]
     if any(free):
-        style = {"color": canvas.ink(), "alpha": 0.13, "linewidth": 0}
+        style = {"color": canvas.ink(), "alpha": canvas.faint(ax), "linewidth": 0}
         ax.barh(rows, free, left=starts, height=0.6, label=_sized("free", free), **style)
     _draw_capacities(ax, several)
     longest = max(max(p.memory.total_bytes, p.memory.capacity_bytes, p.memory.physical_bytes) for p in several)
     ax.set_xlim(0, longest * 1.03)
-    legend_room = (0.9 if canvas.narrow(ax) else 0.5) * max(1.0, 0.4 * len(several))
+    legend_room = (0.9 if canvas.narrow(ax) else 0.4) * max(1.0, 0.4 * len(several))
     ax.set_ylim(len(several) - 0.55, -0.55 - legend_room)
     varied = _varied(several)
     ax.set_yticks(list(rows), [_name(p, varied) for p in several])
@@ -217,10 +217,10 @@ def kv(
         _draw_growth(ax, base, values, along, paint[index], canvas.MARKERS[index])
     every = [value for _, values, _ in found for value in values]
     ax.set(xscale="log", yscale="log", xlim=(min(every), max(every)) if len(set(every)) > 1 else None)
-    if canvas.narrow(ax):
-        canvas.headroom(ax, 0.11 * len(found))
-    canvas.doubling(ax.xaxis, every, most=8 if canvas.narrow(ax) else 11)
     _binary_ticks(ax)
+    if canvas.narrow(ax):
+        canvas.headroom(ax, 0.085 * len(found))
+    canvas.doubling(ax.xaxis, every, most=8 if canvas.narrow(ax) else 11)
     base = found[0][0]
     ax.set(xlabel="context of each stream [token]", ylabel=f"cache of {canvas.streams(base.batch)}")
     canvas.grid(ax)

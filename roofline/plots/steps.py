@@ -62,11 +62,11 @@ def waterfall(prediction: Prediction, ax: Axes | None = None, *, phase: str = "d
         largest = _draw_terms(ax, p, phase, expected, ceiling)
     ax.set_xlim(0, largest * (1.3 if canvas.narrow(ax) else 1.15))
     ax.invert_yaxis()
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, labelsize=canvas.text_size(ax))
     canvas.prefixed(ax.xaxis, "time", largest, "s")
     canvas.grid(ax, "x")
     note = "" if expected else " · no engine" if p.engine is None else f" · nothing is expected of {p.engine} here"
-    note += "" if expected else ": the least time of each resource; they may overlap, and the longest is the ceiling"
+    note += "" if expected else ": the least time of each resource, which may overlap"
     canvas.title(ax, canvas.subject(p), canvas.setup(p, _work(p, phase)) + note, share=0.7)
     return ax
 
