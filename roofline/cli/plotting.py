@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roofline._predict import machine_named, predict
 from roofline.cli import output, prediction, validating
-from roofline.errors import OutputError, UnitError, WorkloadError
+from roofline.errors import OutputError, WorkloadError
 from roofline.measurements import PUBLISHED
 from roofline.specs.catalog import data_folder
 

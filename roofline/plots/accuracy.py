@@ -49,10 +49,9 @@ def expected_against_measured(found: Validation, ax: Axes | None = None) -> Axes
     many = len(rows) > 500
     for index, (engine, colour) in enumerate(colours.items()):
         mine = [r for r in rows if r.engine == engine]
-        style = {"s": 8 if many else 22, "alpha": 0.45 if many else 0.8, "color": colour, "linewidths": 0}
-        style["marker"] = canvas.MARKERS[index]
+        dots = ax.scatter([_share(r) for r in mine], [r.ratio or 1 for r in mine], marker=canvas.MARKERS[index])
         label = f"{engine}: {len(mine):,}"
-        ax.scatter([_share(r) for r in mine], [r.ratio or 1 for r in mine], label=label, **style)
+        dots.set(sizes=[8 if many else 22], alpha=0.45 if many else 0.8, color=colour, linewidths=0, label=label)
     least = min([0.1, *(r.ratio or 1 for r in rows), *(_share(r) for r in rows)]) * 0.9
     most = max(1.15, *(r.ratio or 1 for r in rows))
     ink = canvas.ink()
@@ -67,10 +66,18 @@ def expected_against_measured(found: Validation, ax: Axes | None = None) -> Axes
     ax.set(xlabel="expected, share of the ceiling", ylabel="measured, share of the ceiling")
     errors = sorted(r.ape for r in rows if r.ape is not None)
     below = f"median error {errors[len(errors) // 2]:.0%}; dotted: a factor of two"
-    canvas.title(ax, f"{len(rows):,} measurement{'s' if len(rows) > 1 else ''}", below)
+    canvas.title(ax, _subject(rows), below)
     canvas.grid(ax)
     canvas.legend(ax, loc="lower right", markerscale=2 if many else 1)
     return ax
+
+
+def _subject(rows: list[RowResult]) -> str:
+    """Return what the measurements are of."""
+    models, machines = {row.model for row in rows}, {row.hardware for row in rows}
+    words = f"{len(rows):,} measurement{'s' if len(rows) > 1 else ''}"
+    words += f" of {models.pop()}" if len(models) == 1 else f" of {len(models):,} models"
+    return words + (f" on {machines.pop()}" if len(machines) == 1 else f" on {len(machines):,} machines")
 
 
 def _share(row: RowResult) -> float:

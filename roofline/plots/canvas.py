@@ -140,15 +140,15 @@ def cached(tokens: int) -> str:
 
 
 def count(tokens: float, _: object = None) -> str:
-    """Return a count of tokens as the command line takes it.
+    """Return a count of tokens as short as it can be read.
 
     Examples
     --------
-    >>> count(131072), count(1000), count(1536)
-    ('128k', '1000', '1536')
+    >>> count(131072), count(1000), count(66516)
+    ('128k', '1,000', '66,516')
     """
     whole = round(tokens)
-    return f"{whole // 1024}k" if whole and whole % 1024 == 0 else f"{whole}"
+    return f"{whole // 1024:,}k" if whole and whole % 1024 == 0 else f"{whole:,}"
 
 
 def prefixed(axis: Any, label: str, largest: float, unit: str, *, binary: bool = False) -> None:
@@ -161,7 +161,8 @@ def prefixed(axis: Any, label: str, largest: float, unit: str, *, binary: bool =
         """Round numbers of the prefixed unit."""
 
         def tick_values(self, vmin: float, vmax: float) -> Any:
-            return super().tick_values(vmin / factor, vmax / factor) * factor
+            ticks: Any = super().tick_values(vmin / factor, vmax / factor)
+            return ticks * factor
 
     axis.set_major_locator(Scaled(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:,.10g}"))
@@ -208,6 +209,13 @@ def grid(ax: Axes, axis: Any = "both") -> None:
     """Draw thin lines behind the data."""
     ax.grid(visible=True, axis=axis, which="major", linewidth=0.4, alpha=0.5)
     ax.set_axisbelow(True)
+
+
+def note(ax: Axes, text: str, where: tuple[float, float], shift: tuple[float, float], **style: Any) -> None:
+    """Write ``text`` beside the point ``where``, ``shift`` away from it [point], on a patch of background."""
+    box = {"facecolor": paper(ax), "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
+    usual: dict[str, Any] = {"textcoords": "offset points", "fontsize": text_size(ax), "bbox": box}
+    ax.annotate(text, where, xytext=shift, **usual | style)
 
 
 def legend(ax: Axes, **options: Any) -> None:

@@ -60,7 +60,7 @@ def context(
     >>> import roofline.plots
     >>> ax = roofline.plots.context("llama-3.1-8b", "h100-sxm", context=[0, 65536, 131072], published=False)
     >>> [round(speed) for speed in ax.lines[0].get_ydata()]
-    [223, 142, 104]
+    [225, 143, 104]
     """
     points.only("the picture of contexts", options, ["context"])
     given = options.pop("context", 0)
@@ -122,7 +122,7 @@ def batch(
     >>> import roofline.plots
     >>> ax = roofline.plots.batch("llama-3.1-8b", "h100-sxm", batch=[1, 16, 256], published=False)
     >>> [round(speed) for speed in ax.lines[0].get_ydata()]
-    [223, 3572, 57158]
+    [225, 3600, 57603]
     """
     points.only("the picture of batches", options, ["batch"])
     given = options.pop("batch", 1)
@@ -212,7 +212,7 @@ def _mark(ax: Axes, x: float, p: Prediction, text: str) -> None:
     rate = p.decode.expected.tokens_per_s if p.decode.expected else p.decode.ceiling.tokens_per_s
     ax.plot([x], [rate], marker="D", markersize=7, linestyle="", color=canvas.ink(), zorder=5)
     label = f"{text}: {rate:,.3g} tok/s" if rate < 1000 else f"{text}: {rate:,.0f} tok/s"
-    ax.annotate(label, (x, rate), xytext=(6, 7), textcoords="offset points", fontsize="small")
+    canvas.note(ax, label, (x, rate), (7, 7), zorder=6)
 
 
 def _shade(ax: Axes, first: float, last: float) -> None:

@@ -108,7 +108,7 @@ def pareto(
     ax.set(xlabel="speed of each stream [tok/s]", ylabel=f"{what}{' / devices' if per_device else ''} [tok/s]")
     canvas.grid(ax)
     canvas.legend(ax)
-    canvas.title(ax, *_titles(first, varied, name, served=served))
+    canvas.title(ax, *_titles(first, varied, served=served))
     return ax
 
 
@@ -138,6 +138,7 @@ def _combinations(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _line(choice: dict[str, Any], varied: Sequence[str], name: str, given: Any) -> Line:
     served = name == "concurrency"
     base = predict(**{**choice, name: 1})
+    values: list[int]
     if points.is_list(given):
         values = sorted(points.several(name, given))
     else:
@@ -185,11 +186,10 @@ def _draw_line(ax: Axes, line: Line, colour: str, index: int, given: Any, *, per
     step = max(len(line.streams) // 5, 1)
     for i, streams in enumerate(line.streams):
         if streams == given or (index == 0 and i % step == 0):
-            text = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "color": colour}
-            ax.annotate(f"{streams:,}", (line.each[i], y[i]), xytext=(4, 4), **text)
+            canvas.note(ax, f"{streams:,}", (line.each[i], y[i]), (4, 4), color=colour)
 
 
-def _titles(p: Prediction, varied: Sequence[str], name: str, *, served: bool) -> tuple[str, str]:
+def _titles(p: Prediction, varied: Sequence[str], *, served: bool) -> tuple[str, str]:
     """Return the two lines of the title: what all lines share."""
     what = "requests in flight" if served else "streams that decode together"
     shared = {"model": p.titles[0], "hardware": formatting.machine_title(p)}

@@ -63,8 +63,8 @@ def heatmap(
     model, hardware : as of :func:`roofline.predict`.
     ax : axes to draw into; new ones when None. Its image holds tokens/s or seconds, and not a number in hatched cells.
     metric : one of :data:`METRICS`.
-    options : of :func:`roofline.predict`. Lists as ``prompt`` and ``output`` say where to draw; where both are a number,
-        their cell is framed. ``concurrency`` is 1 if nobody says. [token]
+    options : of :func:`roofline.predict`. Lists as ``prompt`` and ``output`` say where to draw; where both are a
+        number, their cell is framed. ``concurrency`` is 1 if nobody says. [token]
 
     Returns
     -------
@@ -82,7 +82,7 @@ def heatmap(
     >>> import roofline.plots
     >>> ax = roofline.plots.heatmap("llama-3.1-8b", "h100-sxm", prompt=[128, 1024], output=[512], concurrency=16)
     >>> ax.get_xlabel(), ax.images[0].get_array().round().tolist()
-    ('prompt [token]', [[3479.0, 2926.0]])
+    ('prompt [token]', [[3416.0, 3051.0]])
     """
     if metric not in METRICS:
         raise WorkloadError(f"metric is {metric!r:.60}, but one of {', '.join(METRICS)} is wanted")
@@ -99,7 +99,7 @@ def heatmap(
         )
     values, long = _values(model, hardware, prompts, outputs, metric, options, room)
     ax = canvas.axes(ax)
-    _draw(ax, values, long, METRICS[metric], base)
+    _draw(ax, values, long, METRICS[metric])
     _label(ax, prompts, outputs)
     if not any(points.is_list(value) or value is None for value in given.values()):
         _frame(ax, prompts.index(given["prompt"]), outputs.index(given["output"]))
@@ -162,7 +162,7 @@ def _value(p: Prediction, metric: str, output: int) -> float:
     return figure.ceiling if figure.value is None else figure.value
 
 
-def _draw(ax: Axes, values: Any, long: Any, metric: Metric, base: Prediction) -> None:
+def _draw(ax: Axes, values: Any, long: Any, metric: Metric) -> None:
     import numpy as np
     from matplotlib.colors import LogNorm, Normalize
     from matplotlib.ticker import FuncFormatter

@@ -46,6 +46,11 @@ def is_list(value: Any) -> bool:
     return not isinstance(value, str | bytes | Mapping) and hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
+def listed(value: Any) -> list[Any]:
+    """Return a list of one or several."""
+    return list(value) if is_list(value) else [value]
+
+
 def several(name: str, value: Any) -> list[Any]:
     """Return the values of an axis.
 

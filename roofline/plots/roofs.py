@@ -99,12 +99,11 @@ def _draw_slopes(ax: Axes, p: Prediction, bytes_per_s: float, left: float) -> No
         rate = bytes_per_s if main else tier.bytes_per_s
         if rate is None:
             continue
-        style = {"linewidth": 1.6} if main else {"linewidth": 1.1, "linestyle": "--"}
         label = f"{tier.name} {units.text(rate, 'B/s')}"
-        ax.plot([left, highest / rate], [left * rate, highest], color=canvas.ink(), alpha=0.55, zorder=1, **style)
+        (slope,) = ax.plot([left, highest / rate], [left * rate, highest], color=canvas.ink(), alpha=0.55, zorder=1)
+        slope.set(linewidth=1.6 if main else 1.1, linestyle="-" if main else "--")
         start = left * 1.5
-        text = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "color": canvas.ink(), "alpha": 0.8}
-        ax.annotate(label, (start, start * rate), xytext=(9, -9), **text)
+        canvas.note(ax, label, (start, start * rate), (9, -9), alpha=0.8)
 
 
 def _draw_peaks(ax: Axes, p: Prediction, bytes_per_s: float, right: float) -> None:
@@ -115,8 +114,7 @@ def _draw_peaks(ax: Axes, p: Prediction, bytes_per_s: float, right: float) -> No
         ax.plot([ridge, right], [peak, peak], color=ink, alpha=0.55, linewidth=1.6, zorder=1)
         ax.plot([ridge], [peak], marker="D", markersize=4, color=ink, zorder=2)
         label = f"{name} {units.text(peak, 'FLOP/s')}, ridge {units.significant(ridge)} "
-        text = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "color": ink, "alpha": 0.8}
-        ax.annotate(label, (ridge, peak), xytext=(-6, 0), ha="right", va="center", **text)
+        canvas.note(ax, label, (ridge, peak), (-6, 0), ha="right", va="center", alpha=0.8)
 
 
 def _distinct(p: Prediction) -> list[tuple[str, float]]:

@@ -51,8 +51,9 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     --------
     >>> import roofline.plots
     >>> p = roofline.predict("minimax-m2.7", "dgx-spark", weights="ud-iq4_xs", context=32768)
-    >>> sum(bars[0].get_width() for bars in roofline.plots.memory(p).containers) == p.memory.capacity_bytes
-    True
+    >>> parts = sum(bars[0].get_width() for bars in roofline.plots.memory(p).containers)
+    >>> round(float(parts / p.memory.capacity_bytes), 9)
+    1.0
     """
     several = [predictions] if isinstance(predictions, Prediction) else list(predictions)
     if not several:
@@ -71,8 +72,8 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
             starts = [start + size for start, size in zip(starts, sizes, strict=True)]
     free = [max(p.memory.capacity_bytes - p.memory.total_bytes, 0.0) for p in several]
     if any(free):
-        style = {"color": canvas.ink(), "alpha": canvas.faint(ax), "linewidth": 0}
-        ax.barh(rows, free, left=starts, height=0.6, label=_sized("free", free), **style)
+        shade, label = canvas.faint(ax), _sized("free", free)
+        ax.barh(rows, free, left=starts, height=0.6, label=label, color=canvas.ink(), alpha=shade, linewidth=0)
     _draw_capacities(ax, several)
     longest = max(max(p.memory.total_bytes, p.memory.capacity_bytes, p.memory.physical_bytes) for p in several)
     ax.set_xlim(0, longest * 1.03)
@@ -151,10 +152,9 @@ def _draw_capacities(ax: Axes, several: Sequence[Prediction]) -> None:
             )
         else:
             text = f"does not fit: {units.gib(m.missing_bytes)} missing of {units.gib(m.total_bytes)}"
-            style = {"fill": False, "edgecolor": red, "hatch": "xx", "linewidth": 1.6}
-            ax.barh([row], [m.missing_bytes], left=m.capacity_bytes, height=0.68, **style)
-        style = {"textcoords": "offset points", "fontsize": canvas.text_size(ax), "va": "bottom"}
-        ax.annotate(text, (0, row - 0.34), xytext=(3, 2), **style)
+            beyond = ax.barh([row], [m.missing_bytes], left=m.capacity_bytes, height=0.68, fill=False)
+            beyond[0].set(edgecolor=red, hatch="xx", linewidth=1.6)
+        canvas.note(ax, text, (0, row - 0.34), (3, 2), va="bottom")
     for row, (now, all_of_it) in enumerate(zip(usable, installed, strict=True)):
         first = row == 0
         label = _sized("usable", usable) if first else None
@@ -179,7 +179,8 @@ def kv(
     models : one or several.
     hardware : whose memory there is, as of :func:`roofline.predict`.
     ax : axes to draw into; new ones when None. Data are in tokens and bytes.
-    options : of :func:`roofline.predict`, for all models. A list as ``context`` says where to draw. [token]
+    options : of :func:`roofline.predict`, for all models. A list as ``context`` says where to draw;
+        one number is marked. [token]
 
     Returns
     -------
@@ -200,7 +201,7 @@ def kv(
     [134217728, 268435456]
     """
     points.only("the picture of caches", options, ["context"])
-    named = list(models) if points.is_list(models) else [models]
+    named: list[Any] = points.listed(models)
     if not named:
         raise PictureError("there are no models, so there is no cache to draw")
     given = options.pop("context", None)
@@ -215,6 +216,11 @@ def kv(
         raise PictureError(f"{len(found)} models cannot be told apart in one picture; at most {len(paint)} can")
     for index, (base, values, along) in enumerate(found):
         _draw_growth(ax, base, values, along, paint[index], canvas.MARKERS[index])
+        if isinstance(given, int):
+            p = along[values.index(given)]
+            size = p.memory.kv_bytes + p.memory.state_bytes
+            ax.plot([given], [size], marker="D", markersize=7, color=canvas.ink(), linestyle="", zorder=5)
+            canvas.note(ax, units.gib(size), (given, size), (6, -5), va="top")
     every = [value for _, values, _ in found for value in values]
     ax.set(xscale="log", yscale="log", xlim=(min(every), max(every)) if len(set(every)) > 1 else None)
     _binary_ticks(ax)
@@ -252,15 +258,13 @@ def _draw_growth(
         label += ", weights do not fit"
     ax.plot(values, np.where(sizes > 0, sizes, np.nan), color=colour, linestyle=":", linewidth=1.4)
     inside = np.where(fits & (sizes > 0), sizes, np.nan)
-    every = max(len(values) // 6, 1)
-    style = {"marker": marker, "markersize": 5, "markevery": every}
-    ax.plot(values, inside, color=colour, linewidth=1.8, label=label, **style)
+    powers = [i for i, value in enumerate(values) if value.bit_count() == 1]
+    ax.plot(values, inside, color=colour, linewidth=1.8, label=label, marker=marker, markersize=5, markevery=powers)
     last = base.memory.max_context
     if last and not fits.all():
         size = float(np.interp(last, values, sizes))
         ax.plot([last], [size], marker="x", markersize=9, markeredgewidth=2, color=colour, linestyle="", zorder=5)
-        text = {"textcoords": "offset points", "va": "top", "fontsize": canvas.text_size(ax)}
-        ax.annotate(canvas.count(last), (last, size), xytext=(6, -4), **text)
+        canvas.note(ax, canvas.count(last), (last, size), (6, -5), va="top")
 
 
 def _binary_ticks(ax: Axes) -> None:
