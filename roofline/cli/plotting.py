@@ -257,8 +257,8 @@ def _call(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.assume_known:
         given["assume_known"] = True
-    model = options.model if options.model is None or Path(options.model).exists() else _texts(options.model)
-    hardware = _texts(" ".join(options.hardware))
+    model = _words(options.model or "")
+    hardware = _words(" ".join(options.hardware))
     allowed = KINDS[options.kind].several
     for name, value in {"model": model, "hardware": hardware, **given}.items():
         if isinstance(value, list) and "*" not in allowed and name not in allowed:
@@ -267,14 +267,21 @@ def _call(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     return model, hardware, given
 
 
-def _texts(text: str) -> str | list[str]:
+def _words(text: str) -> str | list[str]:
     """Return a word, or a list of them where commas stand between."""
     words = [word.strip() for word in text.split(",")]
     if len(words) == 1:
         return text
     if not all(words):
-        raise argparse.ArgumentTypeError(f"cannot read {text!r}: a comma has nothing before or after it")
+        raise WorkloadError(f"cannot read {text!r:.80}: a comma has nothing before or after it")
     return words
+
+
+def _texts(text: str) -> str | list[str]:
+    try:
+        return _words(text)
+    except WorkloadError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _counts(text: str) -> int | list[int]:
