@@ -230,6 +230,13 @@ def test_the_level_of_the_band_is_that_asked_for(ax):
     assert "50% interval" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
+def test_an_axis_may_be_an_array_or_a_generator(ax):
+    roofline.plots.context("llama-3.1-8b", "h100-sxm", ax, published=False, context=np.array([4096, 0, 4096]))
+    assert list(ax.lines[0].get_xdata()) == [0, 4096]
+    roofline.plots.kv("llama-3.1-8b", "h100-sxm", ax, context=(2**i for i in (10, 12)))
+    roofline.plots.batch("llama-3.1-8b", "h100-sxm", ax, published=False, batch=np.int64(3))
+
+
 def test_streaming_is_drawn_where_the_chip_makes_a_difference(ax):
     roofline.plots.context("minimax-m2.7", "sn40l-16", ax, published=False, context=[0, 1000])
     streaming = [
@@ -336,10 +343,13 @@ def test_curves_are_drawn_for_one_configuration(draw):
     axis = draw.__name__
     with pytest.raises(WorkloadError, match=f"{axis} is an empty list"):
         draw("llama-3.1-8b", "h100-sxm", **{axis: []})
-    with pytest.raises(PictureError, match="has 100,000 values, but a picture shows at most 2,000"):
+    with pytest.raises(PictureError, match="has more than 2,000 values, which is more than a picture shows"):
         draw("llama-3.1-8b", "h100-sxm", **{axis: range(100_000)})
-    with pytest.raises(WorkloadError, match=f"{axis} is -1"):
-        draw("llama-3.1-8b", "h100-sxm", **{axis: -1})
+    for odd in (-1, [-1], "x", [1, "x"], [1, 2.5], np.array([np.nan])):
+        with pytest.raises(WorkloadError, match=rf"{axis} is .*, but a whole number from \d up is wanted"):
+            draw("llama-3.1-8b", "h100-sxm", **{axis: odd})
+    with pytest.raises(WorkloadError, match=r"2000000000|2,000,000,000"):
+        draw("llama-3.1-8b", "h100-sxm", **{axis: [1, 2_000_000_000]})
 
 
 # --- memory
@@ -413,7 +423,7 @@ def test_weights_that_leave_no_room_are_said_to(ax):
 
 
 def test_pictures_of_caches_refuse_what_they_cannot_show():
-    with pytest.raises(PictureError, match="there are no models"):
+    with pytest.raises(WorkloadError, match="models is an empty list"):
         roofline.plots.kv([], "h100-sxm")
     with pytest.raises(PictureError, match="9 models cannot be told apart in one picture; at most 8 can"):
         roofline.plots.kv(["llama-3.1-8b"] * 9, "h100-sxm")
@@ -459,6 +469,7 @@ def test_cells_that_are_too_long_or_do_not_fit_have_no_number(ax):
 
 def test_one_request_is_framed(ax):
     roofline.plots.heatmap(**SERVED, ax=ax, prompt=3000, output=256)
+    assert ax.images[0].get_array().shape == (9, 10)  # outputs of 256 are drawn anyway
     (frame,) = (patch for patch in ax.patches if patch.get_linewidth() == 2.5)
     labels = [label.get_text() for label in ax.get_xticklabels()], [label.get_text() for label in ax.get_yticklabels()]
     assert (labels[0][round(frame.get_x() + 0.5)], labels[1][round(frame.get_y() + 0.5)]) == ("3,000", "256")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roofline._predict import machine_named, predict
-from roofline.cli import output, prediction, validating
+from roofline.cli import output, prediction, sweeping, validating
 from roofline.errors import OutputError, WorkloadError
 from roofline.measurements import PUBLISHED
 from roofline.specs.catalog import data_folder
@@ -92,7 +92,7 @@ def add(verbs: argparse._SubParsersAction) -> None:
 
 
 def _add_kind(kinds: argparse._SubParsersAction, name: str, kind: Kind) -> None:
-    counts = "Lists are separated by commas; counts may be written 131072, 131_072 or 128k (= 131072)."
+    counts = "Lists are written as for 'roofline sweep': 1,2,4, of counts also 1..8, 0..128k:16k and 1..1024:x2."
     parser = kinds.add_parser(
         name, help=kind.shows, description=f"Draw {kind.shows}.", epilog=f"{kind.lists} {counts}".strip()
     )
@@ -267,17 +267,17 @@ def _call(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     return model, hardware, given
 
 
-def _words(text: str) -> str | list[str]:
+def _words(text: str) -> str | list[str | None]:
     """Return a word, or a list of them where commas stand between."""
     words = [word.strip() for word in text.split(",")]
     if len(words) == 1:
         return text
     if not all(words):
         raise WorkloadError(f"cannot read {text!r:.80}: a comma has nothing before or after it")
-    return words
+    return [None if word == sweeping.DEFAULT else word for word in words]
 
 
-def _texts(text: str) -> str | list[str]:
+def _texts(text: str) -> str | list[str | None]:
     try:
         return _words(text)
     except WorkloadError as error:
@@ -285,9 +285,9 @@ def _texts(text: str) -> str | list[str]:
 
 
 def _counts(text: str) -> int | list[int]:
-    """Return a count, or a list of them where commas stand between."""
-    counts = [prediction.count(word) for word in text.split(",")]
-    return counts[0] if len(counts) == 1 else counts
+    """Return a count, or a list of them as ``roofline sweep`` takes it."""
+    found = sweeping.counts(text)
+    return found if "," in text or ".." in text else found[0]
 
 
 def _file(text: str) -> str:

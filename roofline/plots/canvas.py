@@ -115,6 +115,8 @@ def title(ax: Axes, heading: str, below: str = "", share: float = 0.86) -> None:
 def headroom(ax: Axes, share: float) -> None:
     """Make room above the data for a legend: ``share`` of the height of the data."""
     low, high = ax.get_ylim()
+    if ax.get_yscale() == "log" and low <= 0:
+        return
     ax.set_ylim(low, high * (high / low) ** share if ax.get_yscale() == "log" else high + (high - low) * share)
 
 

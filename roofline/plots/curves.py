@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from roofline import units
 from roofline._predict import predict
 from roofline.formatting import SAME
 from roofline.plots import canvas, points
 from roofline.plots.published import Point, decode_points
 from roofline.specs import HardwareSpec, ModelSpec
+from roofline.sweeps import Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from roofline.results import Prediction
 
 SPEED = "tokens_per_s"
+
+FIGURES = ("decode.ceiling", "decode.streaming", "decode.uniform", "decode.expected")
 
 LEAST_CONTEXT = 1024
 """Up to here the axis of contexts is linear, so that an empty cache stands on it; logarithmic beyond. [token]"""
@@ -63,21 +67,18 @@ def context(
     [225, 143, 104]
     """
     points.only("the picture of contexts", options, ["context"])
-    given = options.pop("context", 0)
+    given = options.pop("context", None)
     base = predict(model, hardware, **options)
-    if points.is_list(given):
-        values = sorted(points.several("context", given))
-    else:
-        values = [0, *points.powers(256, base.max_context_of_model - (options.get("output") or 0))]
-        values = sorted({*values, given})
-    found = points.along(model, hardware, {"context": values}, options)
+    usual = [0, *points.powers(256, base.max_context_of_model - (base.output or 0))]
+    values, marked = points.axis("context", given, usual)
+    found = points.swept(model, hardware, FIGURES, context=values, **options)
     ax = canvas.axes(ax)
-    _draw_speeds(ax, values, found)
+    _draw_speeds(ax, values, found, base)
     measured = [m for m in decode_points(base, options) if m.batch == base.batch] if published else []
     measured = [m for m in measured if min(values) <= (m.context or 0) <= max(values)]
     _draw_published(ax, [m.context or 0 for m in measured], measured)
-    if not points.is_list(given) and given:
-        _mark(ax, given, found[values.index(given)], canvas.count(given))
+    if marked is not None:
+        _mark(ax, marked, _speed_at(found, values.index(marked)), canvas.count(marked))
     ax.set_xscale("symlog", base=2, linthresh=LEAST_CONTEXT, linscale=0.6)
     ax.set_xlim(min(values), max(values))
     ax.set_ylim(bottom=0)
@@ -125,21 +126,17 @@ def batch(
     [225, 3600, 57603]
     """
     points.only("the picture of batches", options, ["batch"])
-    given = options.pop("batch", 1)
+    given = options.pop("batch", None)
     base = predict(model, hardware, **options)
-    if points.is_list(given):
-        values = sorted(points.several("batch", given))
-    else:
-        values = points.powers(1, _last_batch(base))
-        values = sorted({*values, given})
-    found = points.along(model, hardware, {"batch": values}, options)
+    values, marked = points.axis("batch", given, points.powers(1, _last_batch(base)))
+    found = points.swept(model, hardware, FIGURES, batch=values, **options)
     ax = canvas.axes(ax)
-    _draw_speeds(ax, values, found)
+    _draw_speeds(ax, values, found, base)
     measured = [m for m in decode_points(base, options) if min(values) <= m.batch <= max(values)] if published else []
     measured = [m for m in measured if _alike(model, hardware, m, base.context, options)]
     _draw_published(ax, [m.batch for m in measured], measured)
-    if not points.is_list(given) and given > 1:
-        _mark(ax, given, found[values.index(given)], canvas.streams(given))
+    if marked is not None:
+        _mark(ax, marked, _speed_at(found, values.index(marked)), canvas.streams(marked))
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     if max(values) > min(values):
@@ -170,25 +167,30 @@ def _alike(model: Any, hardware: Any, m: Point, context: int, options: dict[str,
     return abs(own.decode.uniform.tokens_per_s / shown.decode.uniform.tokens_per_s - 1) < ALIKE
 
 
-def _draw_speeds(ax: Axes, values: Sequence[int], found: Sequence[Prediction]) -> None:
+def _draw_speeds(ax: Axes, values: Sequence[int], found: Sweep, base: Prediction) -> None:
     import numpy as np
 
     blue, _, green, purple = canvas.palette(ax)[:4]
-    ceiling, streaming, uniform = (
-        points.column(found, f"decode.{name}.{SPEED}") for name in ("ceiling", "streaming", "uniform")
-    )
-    expected, low, high = (points.column(found, f"decode.expected.{name}") for name in (SPEED, "low", "high"))
+    ceiling, streaming, uniform = (found[f"decode.{name}.{SPEED}"] for name in ("ceiling", "streaming", "uniform"))
     ax.plot(values, ceiling, color=canvas.ink(), linewidth=1.8, label="ceiling")
     if np.any(streaming < ceiling / (1 + SAME)):
         ax.plot(values, streaming, color=purple, linestyle="-.", linewidth=1.4, label="streaming, all from memory")
     if np.any(uniform < streaming / (1 + SAME)):
         ax.plot(values, uniform, color=green, linestyle="--", linewidth=1.4, label="uniform, even routing")
-    if np.any(np.isfinite(expected)):
-        level = next(p.decode.expected.level for p in found if p.decode.expected)
-        ax.fill_between(
-            values, low, high, color=blue, alpha=2.2 * canvas.faint(ax), linewidth=0, label=f"{level:.0%} interval"
-        )
-        ax.plot(values, expected, color=blue, linewidth=1.8, label=f"expected of {found[0].engine}")
+    expected, low, high = (points.figure(found, f"decode.expected.{name}") for name in (SPEED, "low", "high"))
+    if expected is None or low is None or high is None or not np.isfinite(expected).any():
+        return
+    level = np.nanmax(found["decode.expected.level"])
+    shade = 2.2 * canvas.faint(ax)
+    ax.fill_between(values, low, high, color=blue, alpha=shade, linewidth=0, label=f"{level:.0%} interval")
+    ax.plot(values, expected, color=blue, linewidth=1.8, label=f"expected of {base.engine}")
+
+
+def _speed_at(found: Sweep, place: int) -> float:
+    """Return what is expected at one point, or the ceiling where nothing is. [token/s]"""
+    expected = points.figure(found, f"decode.expected.{SPEED}")
+    known = expected is not None and expected[place] > 0
+    return float(expected[place] if expected is not None and known else found[f"decode.ceiling.{SPEED}"][place])
 
 
 def _draw_published(ax: Axes, where: Sequence[int], measured: Sequence[Point]) -> None:
@@ -207,12 +209,10 @@ def _draw_published(ax: Axes, where: Sequence[int], measured: Sequence[Point]) -
             ax.scatter(*zip(*mine, strict=True), s=20, zorder=4, clip_on=False, label=text, **style)
 
 
-def _mark(ax: Axes, x: float, p: Prediction, text: str) -> None:
+def _mark(ax: Axes, x: float, rate: float, text: str) -> None:
     """Mark one point of the lines, with its speed."""
-    rate = p.decode.expected.tokens_per_s if p.decode.expected else p.decode.ceiling.tokens_per_s
     ax.plot([x], [rate], marker="D", markersize=7, linestyle="", color=canvas.ink(), zorder=5)
-    label = f"{text}: {rate:,.3g} tok/s" if rate < 1000 else f"{text}: {rate:,.0f} tok/s"
-    canvas.note(ax, label, (x, rate), (7, 7), zorder=6)
+    canvas.note(ax, f"{text}: {units.significant(rate)} tok/s", (x, rate), (7, 7), zorder=6)
 
 
 def _shade(ax: Axes, first: float, last: float) -> None:

@@ -12,6 +12,7 @@ from roofline._predict import predict
 from roofline.errors import PictureError, WorkloadError
 from roofline.plots import canvas, points
 from roofline.specs import HardwareSpec, ModelSpec
+from roofline.sweeps import Sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 LARGEST = 1024
 """Streams where a line ends if nobody says and memory has room for more. [1]"""
+
+
+FIGURES = ("decode.ceiling", "decode.expected", "serving")
 
 
 class Line(NamedTuple):
@@ -130,38 +134,44 @@ def _served(options: Mapping[str, Any]) -> bool:
 
 def _combinations(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield one choice of each option that has several values."""
-    choices = [points.several(name, value) if points.is_list(value) else [value] for name, value in options.items()]
+    choices = [points.listed(name, value) for name, value in options.items()]
     for chosen in itertools.product(*choices):
         yield dict(zip(options, chosen, strict=True))
 
 
 def _line(choice: dict[str, Any], varied: Sequence[str], name: str, given: Any) -> Line:
+    import numpy as np
+
     served = name == "concurrency"
     base = predict(**{**choice, name: 1})
-    values: list[int]
-    if points.is_list(given):
-        values = sorted(points.several(name, given))
-    else:
-        values = sorted({*points.powers(1, min(base.memory.max_batch or 1, LARGEST), 1), *([given] if given else [])})
-    rows = [predict(**{**choice, name: value}) for value in values if value <= (base.memory.max_batch or 0)]
-    expected = any(_expects(p) for p in rows)
-    rows = [p for p in rows if _expects(p) or not expected]
-    if served:
-        figure = "value" if expected else "ceiling"
-        each = 1 / points.column(rows, f"serving.tpot_s.{figure}")
-        together = points.column(rows, f"serving.output_tok_per_s.{figure}")
-    else:
-        figure = "expected" if expected else "ceiling"
-        each = points.column(rows, f"decode.{figure}.tokens_per_s_per_stream")
-        together = points.column(rows, f"decode.{figure}.tokens_per_s")
-    streams = [p.serving.concurrency if p.serving else p.batch for p in rows]
+    values, _ = points.axis(name, given, points.powers(1, min(base.memory.max_batch or 1, LARGEST), 1))
+    values = [value for value in values if value <= (base.memory.max_batch or 0)]
+    each = together = np.zeros(0)
+    expected = False
+    if values:
+        found = points.swept(fields=FIGURES, **{**choice, name: values})
+        each, together = _speeds(found, "value" if served else "expected", served=served)
+        expected = bool(np.isfinite(each).any())
+        if not expected:
+            each, together = _speeds(found, "ceiling", served=served)
+    known = np.isfinite(each)
+    streams = [value for value, is_known in zip(values, known, strict=True) if is_known]
     label = _name(base, choice, varied) + ("" if expected else ", ceiling")
-    return Line(label, streams, each, together, expected, base.devices)
+    return Line(label, streams, each[known], together[known], expected, base.devices)
 
 
-def _expects(p: Prediction) -> bool:
-    """Whether anything is expected of the engine."""
-    return (p.decode.expected if p.serving is None else p.serving.tpot_s.value) is not None
+def _speeds(found: Sweep, figure: str, *, served: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the speed of each stream, and of all; not a number where there is no such figure. [token/s]"""
+    import numpy as np
+
+    start = "serving" if served else f"decode.{figure}"
+    paths = [f"serving.tpot_s.{figure}", f"serving.output_tok_per_s.{figure}"]
+    if not served:
+        paths = [f"{start}.tokens_per_s_per_stream", f"{start}.tokens_per_s"]
+    first, second = (points.figure(found, path) for path in paths)
+    if first is None or second is None:
+        return np.full(found.shape, np.nan), np.full(found.shape, np.nan)
+    return (1 / first if served else first), second
 
 
 def _name(p: Prediction, choice: Mapping[str, Any], varied: Sequence[str]) -> str:

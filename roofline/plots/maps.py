@@ -11,6 +11,7 @@ from roofline._predict import predict
 from roofline.errors import PictureError, WorkloadError
 from roofline.plots import canvas, points
 from roofline.specs import HardwareSpec, ModelSpec
+from roofline.sweeps import Sweep, sweep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,18 +92,20 @@ def heatmap(
     options["concurrency"] = options.get("concurrency") or 1
     base = predict(model, hardware, **{**options, "prompt": 1, "output": 1})
     room = base.max_context_of_model - base.cached
-    prompts, outputs = (_lengths(name, value, room) for name, value in given.items())
+    usual = [length for length in LENGTHS if length < room] or [max(room // 2, 1)]
+    (prompts, prompt), (outputs, output) = (points.axis(name, value, usual) for name, value in given.items())
     if len(prompts) * len(outputs) > MOST_CELLS:
         cells = len(prompts) * len(outputs)
         raise PictureError(
             f"{len(prompts)} x {len(outputs)} are {cells:,} cells, but a picture shows at most {MOST_CELLS:,}"
         )
-    values, long = _values(model, hardware, prompts, outputs, metric, options, room)
+    values = _values(model, hardware, prompts, outputs, metric, options)
+    long = [[prompt + output > room for prompt in prompts] for output in outputs]
     ax = canvas.axes(ax)
     _draw(ax, values, long, METRICS[metric])
     _label(ax, prompts, outputs)
-    if not any(points.is_list(value) or value is None for value in given.values()):
-        _frame(ax, prompts.index(given["prompt"]), outputs.index(given["output"]))
+    if prompt is not None and output is not None:
+        _frame(ax, prompts.index(prompt), outputs.index(output))
     what = "expected" if base.engine and _expects(base) else "ceiling"
     requests = (
         "1 request at a time" if options["concurrency"] == 1 else f"{options['concurrency']:,} requests at a time"
@@ -111,13 +114,6 @@ def heatmap(
         ax, f"{METRICS[metric].words}, {what}: {canvas.subject(base)}", canvas.setup(base, requests), share=0.8
     )
     return ax
-
-
-def _lengths(name: str, given: Any, room: int) -> list[int]:
-    if points.is_list(given):
-        return sorted(points.several(name, given))
-    known = [length for length in LENGTHS if length <= room] or [max(room // 2, 1)]
-    return sorted({*known, *([given] if given else [])})
 
 
 def _expects(p: Prediction) -> bool:
@@ -131,35 +127,28 @@ def _values(
     outputs: Sequence[int],
     metric: str,
     options: dict[str, Any],
-    room: int,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the numbers by answer and prompt, and where a request is too long for the model."""
+) -> NDArray[np.float64]:
+    """Return the numbers by output and prompt; not a number where a request is too long or does not fit."""
     import numpy as np
 
-    shape = len(outputs), len(prompts)
-    values, long = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    for i, output in enumerate(outputs):
-        for j, prompt in enumerate(prompts):
-            if prompt + output > room:
-                long[i, j] = True
-                continue
-            p = predict(model, hardware, **{**options, "prompt": prompt, "output": output})
-            values[i, j] = _value(p, metric, output)
-    if not np.isfinite(values).any():
-        raise PictureError(
-            "no cell has a number: the requests are longer than the model takes, or do not fit into memory"
-        )
-    return values, long
-
-
-def _value(p: Prediction, metric: str, output: int) -> float:
-    """Return the figure of one cell; not a number where it does not fit."""
-    if p.serving is None or not p.memory.fits:
-        return float("nan")
+    wanted = ("serving", "memory.fits")
+    found = sweep(model, hardware, fields=wanted, progress=False, output=outputs, prompt=prompts, **options)
     if metric == "request_s":
-        return _value(p, "ttft_s", output) + (output - 1) * _value(p, "tpot_s", output)
-    figure = getattr(p.serving, metric)
-    return figure.ceiling if figure.value is None else figure.value
+        after = np.array(outputs)[:, None] - 1
+        numbers = _figure(found, "ttft_s") + after * _figure(found, "tpot_s")
+    else:
+        numbers = _figure(found, metric)
+    numbers = np.where(found["memory.fits"], numbers, np.nan)
+    if not np.isfinite(numbers).any():
+        raise PictureError(
+            "no cell has a number: the requests are longer than the model takes, or do not fit in memory"
+        )
+    return numbers
+
+
+def _figure(found: Sweep, metric: str) -> NDArray[np.float64]:
+    expected = points.figure(found, f"serving.{metric}.value")
+    return found[f"serving.{metric}.ceiling"] if expected is None else expected
 
 
 def _draw(ax: Axes, values: Any, long: Any, metric: Metric) -> None:
@@ -190,7 +179,7 @@ def _hatch(ax: Axes, values: Any, long: Any) -> None:
 
     for (i, j), value in np.ndenumerate(values):
         if np.isnan(value):
-            text = "too\nlong" if long[i, j] else "no\nroom"
+            text = "too\nlong" if long[i][j] else "no\nroom"
             style = {"fill": False, "hatch": "///", "edgecolor": canvas.ink(), "alpha": 0.25, "linewidth": 0}
             ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **style))
             if values.size <= MOST_TEXTS:

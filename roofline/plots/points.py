@@ -1,58 +1,55 @@
-"""Predictions along an axis, and their numbers as arrays."""
+"""Sweeps along what a picture shows, and the lists that options are given."""
 
 from __future__ import annotations
 
-import operator
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from roofline._predict import predict
+from roofline import workload
 from roofline.errors import PictureError, WorkloadError
+from roofline.sweeps import Sweep, sweep
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from roofline.results import Prediction
-
 MOST = 2000
 """More points than this are more than a picture shows."""
 
-
-def along(
-    model: Any, hardware: Any, values: Mapping[str, Sequence[int]], options: Mapping[str, Any]
-) -> list[Prediction]:
-    """Return a prediction for each of the values that belong together, as ``{"batch": [1, 2], "context": [0, 9]}``."""
-    rows = zip(*values.values(), strict=True)
-    return [predict(model, hardware, **{**options, **dict(zip(values, row, strict=True))}) for row in rows]
+LEAST = {"context": 0}
+"""Least values of axes; 1 of all others."""
 
 
-def column(predictions: Iterable[Prediction], path: str) -> NDArray[np.float64]:
-    """Return a number of each prediction by its dotted path; where there is none, not a number."""
-    import numpy as np
+def swept(model: Any, hardware: Any, fields: Sequence[str], **options: Any) -> Sweep:
+    """Return a sweep in which every point has an answer.
 
-    first, *rest = path.split(".")
-    found = []
-    for p in predictions:
-        value = operator.attrgetter(first)(p)
-        for name in rest:
-            value = None if value is None else getattr(value, name)
-        found.append(np.nan if value is None else float(value))
-    return np.array(found)
+    Raises
+    ------
+    RooflineError
+        One has none: what :func:`roofline.predict` raises for it.
+    """
+    found = sweep(model, hardware, fields=fields, progress=False, **options)
+    if found.problems:
+        for point in range(found.size):
+            found.prediction(point)
+    return found
+
+
+def figure(found: Sweep, path: str) -> NDArray[np.float64] | None:
+    """Return a figure by its dotted path, or None where the sweep has no such figure."""
+    return found[path].astype(float) if path in found.fields else None
 
 
 def is_list(value: Any) -> bool:
     """Whether an option of :func:`roofline.predict` was given several values."""
-    return not isinstance(value, str | bytes | Mapping) and hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    if isinstance(value, str | bytes | Mapping) or hasattr(value, "model_fields"):
+        return False
+    return isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0
 
 
-def listed(value: Any) -> list[Any]:
-    """Return a list of one or several."""
-    return list(value) if is_list(value) else [value]
-
-
-def several(name: str, value: Any) -> list[Any]:
-    """Return the values of an axis.
+def listed(name: str, value: Any) -> list[Any]:
+    """Return a list of one or several values.
 
     Raises
     ------
@@ -61,11 +58,46 @@ def several(name: str, value: Any) -> list[Any]:
     PictureError
         There are more than a picture shows.
     """
-    if not len(value):
+    values = list(itertools.islice(value, MOST + 1)) if is_list(value) else [value]
+    if not values:
         raise WorkloadError(f"{name} is an empty list, so there is nothing to draw; at least one value is wanted")
-    if len(value) > MOST:
-        raise PictureError(f"{name} has {len(value):,} values, but a picture shows at most {MOST:,}")
-    return list(value)
+    if len(values) > MOST:
+        raise PictureError(f"{name} has more than {MOST:,} values, which is more than a picture shows")
+    return values
+
+
+class Axis(NamedTuple):
+    """Where to draw.
+
+    Attributes
+    ----------
+    values : growing.
+    marked : the one value that was given, which is among them; None where none was, or a list.
+    """
+
+    values: list[int]
+    marked: int | None = None
+
+
+def axis(name: str, given: Any, usual: Iterable[int]) -> Axis:
+    """Return where to draw: at the values of a list, or at the usual ones and at the one that was given.
+
+    Raises
+    ------
+    WorkloadError
+        A value is no count, or out of range.
+
+    Examples
+    --------
+    >>> axis("batch", [4, 1], [1, 2]), axis("batch", 3, [1, 2])
+    (Axis(values=[1, 4], marked=None), Axis(values=[1, 2, 3], marked=3))
+    """
+    if given is None:
+        return Axis(sorted(usual))
+    known = {workload.count(name, value, LEAST.get(name, 1)) for value in listed(name, given)}
+    if is_list(given):
+        return Axis(sorted(known))
+    return Axis(sorted({*usual, *known}), known.pop())
 
 
 def only(kind: str, options: Mapping[str, Any], lists: Sequence[str] = ()) -> None:
@@ -78,7 +110,7 @@ def only(kind: str, options: Mapping[str, Any], lists: Sequence[str] = ()) -> No
     """
     for name, value in options.items():
         if name not in lists and is_list(value):
-            raise WorkloadError(f"{name} has {len(value)} values, but {kind} is drawn for one")
+            raise WorkloadError(f"{name} has {len(listed(name, value))} values, but {kind} is drawn for one")
 
 
 def powers(first: float, last: float, per_octave: int = 4) -> list[int]:

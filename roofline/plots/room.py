@@ -13,9 +13,12 @@ from roofline.errors import PictureError
 from roofline.plots import canvas, points
 from roofline.results import Prediction
 from roofline.specs import HardwareSpec, ModelSpec
+from roofline.sweeps import Sweep
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 PARTS = {
     "weights": "weights_bytes",
@@ -191,7 +194,7 @@ def kv(
     WorkloadError
         Another option than ``context`` has several values, or as :func:`roofline.predict` raises.
     PictureError
-        There are no models, or more than can be told apart, or none has a cache that grows.
+        There are more models than can be told apart, or one has neither cache nor state.
 
     Examples
     --------
@@ -201,27 +204,25 @@ def kv(
     [134217728, 268435456]
     """
     points.only("the picture of caches", options, ["context"])
-    named: list[Any] = points.listed(models)
-    if not named:
-        raise PictureError("there are no models, so there is no cache to draw")
+    named = points.listed("models", models)
     given = options.pop("context", None)
     ax = canvas.axes(ax)
     found = []
     for model in named:
         base = predict(model, hardware, **options)
-        values = _contexts(base, given)
-        found.append((base, values, points.along(model, hardware, {"context": values}, options)))
+        last = base.max_context_of_model
+        values, marked = points.axis("context", given, points.powers(min(1024, last), last))
+        found.append((base, values, marked, points.swept(model, hardware, ("memory",), context=values, **options)))
     paint = canvas.palette(ax)
     if len(found) > len(paint):
         raise PictureError(f"{len(found)} models cannot be told apart in one picture; at most {len(paint)} can")
-    for index, (base, values, along) in enumerate(found):
+    for index, (base, values, marked, along) in enumerate(found):
         _draw_growth(ax, base, values, along, paint[index], canvas.MARKERS[index])
-        if isinstance(given, int):
-            p = along[values.index(given)]
-            size = p.memory.kv_bytes + p.memory.state_bytes
-            ax.plot([given], [size], marker="D", markersize=7, color=canvas.ink(), linestyle="", zorder=5)
-            canvas.note(ax, units.gib(size), (given, size), (6, -5), va="top")
-    every = [value for _, values, _ in found for value in values]
+        if marked is not None:
+            size = float(_sizes(along)[values.index(marked)])
+            ax.plot([marked], [size], marker="D", markersize=7, color=canvas.ink(), linestyle="", zorder=5)
+            canvas.note(ax, units.gib(size), (marked, size), (6, -5), va="top")
+    every = [value for _, values, *_ in found for value in values]
     ax.set(xscale="log", yscale="log", xlim=(min(every), max(every)) if len(set(every)) > 1 else None)
     _binary_ticks(ax)
     if canvas.narrow(ax):
@@ -236,24 +237,15 @@ def kv(
     return ax
 
 
-def _contexts(p: Prediction, given: Any) -> list[int]:
-    if points.is_list(given):
-        return sorted(points.several("context", given))
-    last = p.max_context_of_model
-    return sorted({*points.powers(min(1024, last), last), *([given] if given else [])})
-
-
-def _draw_growth(
-    ax: Axes, base: Prediction, values: list[int], along: list[Prediction], colour: str, marker: str
-) -> None:
+def _draw_growth(ax: Axes, base: Prediction, values: list[int], along: Sweep, colour: str, marker: str) -> None:
     import numpy as np
 
-    sizes = points.column(along, "memory.kv_bytes") + points.column(along, "memory.state_bytes")
+    sizes = _sizes(along)
     if not np.any(sizes > 0):
         raise PictureError(f"{base.model} keeps no cache and no state, so there is nothing to draw")
     per_token = base.memory.kv_bytes_per_token
     label = f"{base.titles[0]}, {base.kv}: {units.significant(per_token / 1024)} KiB/token"
-    fits = points.column(along, "memory.fits") > 0
+    fits = along["memory.fits"]
     if base.memory.max_context is None:
         label += ", weights do not fit"
     ax.plot(values, np.where(sizes > 0, sizes, np.nan), color=colour, linestyle=":", linewidth=1.4)
@@ -265,6 +257,11 @@ def _draw_growth(
         size = float(np.interp(last, values, sizes))
         ax.plot([last], [size], marker="x", markersize=9, markeredgewidth=2, color=colour, linestyle="", zorder=5)
         canvas.note(ax, canvas.count(last), (last, size), (6, -5), va="top")
+
+
+def _sizes(along: Sweep) -> NDArray[np.float64]:
+    """Return cache and state at each context. [byte]"""
+    return along["memory.kv_bytes"] + along["memory.state_bytes"]
 
 
 def _binary_ticks(ax: Axes) -> None:
