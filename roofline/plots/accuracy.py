@@ -61,8 +61,9 @@ def expected_against_measured(found: Validation, ax: Axes | None = None) -> Axes
         ax.plot(ends, [x * factor for x in ends], color=ink, alpha=0.5, linewidth=0.8, linestyle=":")
     ax.axhline(1, color=ink, alpha=0.5, linewidth=0.8)
     ax.set(xscale="log", yscale="log", xlim=(least, 1.15), ylim=(least, most))
-    canvas.plain_logarithmic(ax.xaxis)
-    canvas.plain_logarithmic(ax.yaxis)
+    for axis in (ax.xaxis, ax.yaxis):
+        canvas.plain_logarithmic(axis)
+        axis.set_major_formatter(lambda share, _: f"{share * 100:.10g}%")
     ax.set(xlabel="expected, share of the ceiling", ylabel="measured, share of the ceiling")
     errors = sorted(r.ape for r in rows if r.ape is not None)
     below = f"median error {errors[len(errors) // 2]:.0%}; dotted: a factor of two"

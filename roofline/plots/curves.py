@@ -147,7 +147,7 @@ def batch(
     canvas.doubling(ax.xaxis, values, most=11)
     canvas.plain_logarithmic(ax.yaxis)
     ax.set(xlabel="batch [streams]", ylabel="decode speed, all streams [tok/s]")
-    _finish(ax, base, f"{canvas.cached(base.context)} each")
+    _finish(ax, base, canvas.cached(base.context) + (" each" if base.context else ""))
     return ax
 
 

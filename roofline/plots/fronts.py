@@ -196,7 +196,7 @@ def _draw_line(ax: Axes, line: Line, colour: str, index: int, given: Any, *, per
     step = max(len(line.streams) // 5, 1)
     for i, streams in enumerate(line.streams):
         if streams == given or (index == 0 and i % step == 0):
-            canvas.note(ax, f"{streams:,}", (line.each[i], y[i]), (4, 4), color=colour)
+            canvas.note(ax, f"{streams:,}", (line.each[i], y[i]), (4, 4), color=colour, bbox=None)
 
 
 def _titles(p: Prediction, varied: Sequence[str], *, served: bool) -> tuple[str, str]:
@@ -207,6 +207,6 @@ def _titles(p: Prediction, varied: Sequence[str], *, served: bool) -> tuple[str,
     heading = " on ".join(shared[key] for key in ("model", "hardware") if key not in varied)
     below = [shared[key] for key in ("weights", "kv", "engine") if key not in varied and shared[key]]
     work = (
-        f"prompt {canvas.count(p.prompt)}, answer {canvas.count(p.output or 0)}" if served else canvas.cached(p.context)
+        f"prompt {canvas.count(p.prompt)}, output {canvas.count(p.output or 0)}" if served else canvas.cached(p.context)
     )
     return heading or "speed of all against speed of each", " · ".join([*below, work, f"numbers: {what}"])

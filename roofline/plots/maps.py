@@ -169,7 +169,7 @@ def _draw(ax: Axes, values: Any, long: Any, metric: Metric) -> None:
     if isinstance(norm, LogNorm):
         canvas.plain_logarithmic(bar.ax.yaxis)
     if metric.is_time:
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.text(value, "s")))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _text(value, metric)))
     bar.set_label(metric.words + ("" if metric.is_time else f" [{metric.unit}]"))
 
 

@@ -84,7 +84,7 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     ax.set_ylim(len(several) - 0.55, -0.55 - legend_room)
     varied = _varied(several)
     ax.set_yticks(list(rows), [_name(p, varied) for p in several])
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, labelsize=canvas.text_size(ax))
     canvas.prefixed(
         ax.xaxis, "memory" if all(p.devices == 1 for p in several) else "memory of all devices", GIB, "B", binary=True
     )
@@ -93,7 +93,7 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     order = sorted(range(len(labels)), key=lambda i: isinstance(handles[i], Line2D))
     columns = 2 if canvas.narrow(ax) else 3
     canvas.legend(ax, handles=[handles[i] for i in order], loc="upper left", ncols=columns, columnspacing=1.0)
-    heading = " on ".join(_shared(several[0], varied, ("model", "hardware"))) or "memory"
+    heading = " on ".join(_shared(several[0], varied, ("model", "hardware"))) or "Memory"
     below = _shared(several[0], varied, ("weights", "kv", "engine", "batch", "length"))
     canvas.title(ax, heading, " · ".join(below), share=0.86 if len(several) == 1 else 0.7)
     return ax
@@ -144,7 +144,7 @@ def _tokens(p: Prediction) -> int:
 
 def _draw_capacities(ax: Axes, several: Sequence[Prediction]) -> None:
     """Draw a line where the memory of each ends, and what is wanted beyond it."""
-    ink, red = canvas.ink(), canvas.palette(ax)[1]
+    ink = canvas.ink()
     usable = [p.memory.capacity_bytes for p in several]
     installed = [p.memory.physical_bytes for p in several]
     for row, p in enumerate(several):
@@ -156,7 +156,7 @@ def _draw_capacities(ax: Axes, several: Sequence[Prediction]) -> None:
         else:
             text = f"does not fit: {units.gib(m.missing_bytes)} missing of {units.gib(m.total_bytes)}"
             beyond = ax.barh([row], [m.missing_bytes], left=m.capacity_bytes, height=0.68, fill=False)
-            beyond[0].set(edgecolor=red, hatch="xx", linewidth=1.6)
+            beyond[0].set(edgecolor=ink, hatch="xx", linewidth=1.6)
         canvas.note(ax, text, (0, row - 0.34), (3, 2), va="bottom")
     for row, (now, all_of_it) in enumerate(zip(usable, installed, strict=True)):
         first = row == 0
