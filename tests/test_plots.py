@@ -409,6 +409,13 @@ def test_caches_grow_as_predicted_up_to_where_memory_is_full(ax):
     assert [list(line.get_xdata()) for line in crosses] == ([[base.max_context]] if base.max_context else [])
 
 
+def test_recurrent_state_counts_with_the_cache(ax):
+    roofline.plots.kv("qwen3-next-80b-a3b", "dgx-spark", ax, weights="q4_k_m", context=[1024])
+    m = roofline.predict("qwen3-next-80b-a3b", "dgx-spark", weights="q4_k_m", context=1024).memory
+    assert m.state_bytes > 0
+    assert labelled(ax, "Qwen3-Next").get_ydata() == pytest.approx([m.kv_bytes + m.state_bytes])
+
+
 def test_where_memory_is_full_stands_a_cross_at_the_longest_context(ax):
     roofline.plots.kv("minimax-m2.7", "dgx-spark", ax, weights="ud-iq4_xs")
     longest = roofline.predict("minimax-m2.7", "dgx-spark", weights="ud-iq4_xs").memory.max_context
@@ -533,6 +540,9 @@ def test_a_front_ends_where_memory_does(ax):
         "minimax-m2.7", "dgx-spark", weights="ud-iq4_xs", context=32768, batch=p.memory.max_batch
     ).decode.ceiling
     assert ax.lines[0].get_xdata()[-1] == pytest.approx(last.tokens_per_s_per_stream)
+    beyond = Figure().subplots()
+    roofline.plots.pareto("minimax-m2.7", "dgx-spark", beyond, weights="ud-iq4_xs", context=32768, batch=[1, 500])
+    assert len(beyond.lines[0].get_xdata()) == 1
 
 
 def test_points_beaten_in_both_speeds_are_hollow(monkeypatch, ax):
@@ -666,6 +676,23 @@ def test_on_a_dark_style_nothing_is_drawn_black():
             painted += [line.get_color() for line in ax.lines]
             assert painted, name
             assert all(max(to_rgb(colour)) > 0.5 for colour in painted), name
+
+
+def contrast(colour, background):
+    """Return the contrast of two colours as of WCAG 2: 1 is none, 21 the most there is."""
+    channels = np.array([to_rgb(colour), to_rgb(background)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = sorted(linear @ [0.2126, 0.7152, 0.0722])
+    return (luminance[1] + 0.05) / (luminance[0] + 0.05)
+
+
+@pytest.mark.parametrize(("style", "background"), [("default", "white"), ("dark_background", "black")])
+def test_lines_stand_out_from_their_background(style, background):
+    with plt.style.context(style):
+        ax = Figure().subplots()
+        roofline.plots.kv(["llama-3.1-8b", "gpt-oss-20b", "qwen3-next-80b-a3b", "gemma-3-27b"], "h100-sxm", ax)
+    assert all(contrast(line.get_color(), background) > 2.5 for line in ax.lines)
+    assert contrast(ax.lines[0].get_color(), background) > 4.5
 
 
 def test_numbers_in_cells_can_be_read_on_their_colour(ax):
