@@ -721,3 +721,52 @@ def test_a_file_of_another_format_is_refused(prediction, tmp_path, name):
 def test_a_folder_that_is_not_there_is_one_sentence(prediction, tmp_path):
     with pytest.raises(OutputError, match=r"no/a\.png: cannot be written: No such file or directory"):
         roofline.plots.save(roofline.plots.roofline(prediction), tmp_path / "no" / "a.png")
+
+
+# --- sweeps
+
+
+def test_a_sweep_stands_for_what_it_was_asked(ax):
+    s = roofline.sweep(**SPARK, batch=2, context=[0, 4096])
+    roofline.plots.context(s, ax=ax, published=False)
+    assert list(labelled(ax, "ceiling").get_xdata()) == [0, 4096]
+    assert labelled(ax, "ceiling").get_ydata() == pytest.approx(s.decode.ceiling.tokens_per_s)
+    assert labelled(ax, "expected").get_ydata() == pytest.approx(s.decode.expected.tokens_per_s)
+
+
+def test_a_sweep_over_hardware_is_a_front_with_a_line_for_each():
+    s = roofline.sweep("llama-3.1-8b", ["h100-sxm", "h200-sxm"], context=4096, batch=[1, 8])
+    ax = roofline.plots.pareto(s, ax=Figure().subplots())
+    for line, each, together in zip(
+        ax.lines, s.decode.ceiling.tokens_per_s_per_stream, s.decode.ceiling.tokens_per_s, strict=True
+    ):
+        assert line.get_xdata() == pytest.approx(each)
+        assert line.get_ydata() == pytest.approx(together)
+
+
+def test_a_sweep_over_lengths_is_a_heat_map(ax):
+    s = roofline.sweep(**SERVED, engine="vllm", prompt=[128, 1024], output=[64, 256, 512])
+    roofline.plots.heatmap(s, ax=ax)
+    assert np.asarray(ax.images[0].get_array()) == pytest.approx(s.serving.output_tok_per_s.value.T)
+
+
+def test_a_sweep_over_models_is_a_line_of_cache_for_each(ax):
+    s = roofline.sweep(["llama-3.1-8b", "gpt-oss-20b"], "h100-sxm", context=[1024, 4096])
+    roofline.plots.kv(s, ax=ax)
+    solid = [line for line in ax.lines if line.get_linestyle() == "-"]
+    assert np.array([line.get_ydata() for line in solid]) == pytest.approx(s.memory.kv_bytes + s.memory.state_bytes)
+
+
+def test_what_a_picture_cannot_draw_of_a_sweep_is_one_sentence():
+    s = roofline.sweep("llama-3.1-8b", "h100-sxm", weights=["fp8", "bf16"], context=[0, 1024])
+    with pytest.raises(WorkloadError, match="weights has 2 values, but the picture of contexts is drawn for one"):
+        roofline.plots.context(s)
+    with pytest.raises(WorkloadError, match="hardware and options are not wanted beside it"):
+        roofline.plots.context(s, "h100-sxm")
+    with pytest.raises(WorkloadError, match="hardware and options are not wanted beside it"):
+        roofline.plots.batch(s, batch=[1, 2])
+    with pytest.raises(WorkloadError, match="no hardware is given"):
+        roofline.plots.context("llama-3.1-8b")
+    paired = {"prompt": [128, 256], "output": [16, 32], "paired": [("prompt", "output")]}
+    with pytest.raises(WorkloadError, match="prompt and output vary together in this sweep"):
+        roofline.plots.heatmap(roofline.sweep(**SERVED, **paired))

@@ -34,8 +34,8 @@ ALIKE = 0.1
 
 
 def context(
-    model: str | Path | ModelSpec,
-    hardware: str | Path | HardwareSpec,
+    model: str | Path | ModelSpec | Sweep,
+    hardware: str | Path | HardwareSpec | None = None,
     ax: Axes | None = None,
     *,
     published: bool = True,
@@ -45,7 +45,7 @@ def context(
 
     Parameters
     ----------
-    model, hardware : as of :func:`roofline.predict`.
+    model, hardware : as of :func:`roofline.predict`; or a :class:`roofline.Sweep` alone, whose options are drawn.
     ax : axes to draw into; new ones when None. Data are in tokens and tokens/s of the whole batch.
     published : whether to draw the published measurements of this configuration, at the same batch.
     options : of :func:`roofline.predict`. A list as ``context`` says where to draw; one number is marked. [token]
@@ -66,15 +66,16 @@ def context(
     >>> [round(speed) for speed in ax.lines[0].get_ydata()]
     [225, 143, 104]
     """
-    points.only("the picture of contexts", options, ["context"])
-    given = options.pop("context", None)
-    base = predict(model, hardware, **options)
+    asked = points.asked(model, hardware, options)
+    given = asked.pop("context", None)
+    points.only("the picture of contexts", asked)
+    base = predict(**asked)
     usual = [0, *points.powers(256, base.max_context_of_model - (base.output or 0))]
     values, marked = points.axis("context", given, usual)
-    found = points.swept(model, hardware, FIGURES, context=values, **options)
+    found = points.swept(FIGURES, context=values, **asked)
     ax = canvas.axes(ax)
     _draw_speeds(ax, values, found, base)
-    measured = [m for m in decode_points(base, options) if m.batch == base.batch] if published else []
+    measured = [m for m in decode_points(base, asked) if m.batch == base.batch] if published else []
     measured = [m for m in measured if min(values) <= (m.context or 0) <= max(values)]
     _draw_published(ax, [m.context or 0 for m in measured], measured)
     if marked is not None:
@@ -92,8 +93,8 @@ def context(
 
 
 def batch(
-    model: str | Path | ModelSpec,
-    hardware: str | Path | HardwareSpec,
+    model: str | Path | ModelSpec | Sweep,
+    hardware: str | Path | HardwareSpec | None = None,
     ax: Axes | None = None,
     *,
     published: bool = True,
@@ -103,7 +104,7 @@ def batch(
 
     Parameters
     ----------
-    model, hardware : as of :func:`roofline.predict`.
+    model, hardware : as of :func:`roofline.predict`; or a :class:`roofline.Sweep` alone, whose options are drawn.
     ax : axes to draw into; new ones when None. Data are in streams and tokens/s.
     published : whether to draw the published measurements of this configuration whose own context would change the
         speed by less than a tenth.
@@ -125,15 +126,16 @@ def batch(
     >>> [round(speed) for speed in ax.lines[0].get_ydata()]
     [225, 3600, 57603]
     """
-    points.only("the picture of batches", options, ["batch"])
-    given = options.pop("batch", None)
-    base = predict(model, hardware, **options)
+    asked = points.asked(model, hardware, options)
+    given = asked.pop("batch", None)
+    points.only("the picture of batches", asked)
+    base = predict(**asked)
     values, marked = points.axis("batch", given, points.powers(1, _last_batch(base)))
-    found = points.swept(model, hardware, FIGURES, batch=values, **options)
+    found = points.swept(FIGURES, batch=values, **asked)
     ax = canvas.axes(ax)
     _draw_speeds(ax, values, found, base)
-    measured = [m for m in decode_points(base, options) if min(values) <= m.batch <= max(values)] if published else []
-    measured = [m for m in measured if _alike(model, hardware, m, base.context, options)]
+    measured = [m for m in decode_points(base, asked) if min(values) <= m.batch <= max(values)] if published else []
+    measured = [m for m in measured if _alike(m, base.context, asked)]
     _draw_published(ax, [m.batch for m in measured], measured)
     if marked is not None:
         _mark(ax, marked, _speed_at(found, values.index(marked)), canvas.streams(marked))
@@ -157,13 +159,11 @@ def _last_batch(p: Prediction) -> int:
     return next((2**i for i in range(4, 10) if 2**i > fits), LARGEST_BATCH)
 
 
-def _alike(model: Any, hardware: Any, m: Point, context: int, options: dict[str, Any]) -> bool:
+def _alike(m: Point, context: int, asked: dict[str, Any]) -> bool:
     """Whether a measurement's own context changes the speed too little to show."""
     if m.context is None or m.context == context:
         return True
-    own, shown = (
-        predict(model, hardware, **{**options, "batch": m.batch, "context": tokens}) for tokens in (m.context, context)
-    )
+    own, shown = (predict(**{**asked, "batch": m.batch, "context": tokens}) for tokens in (m.context, context))
     return abs(own.decode.uniform.tokens_per_s / shown.decode.uniform.tokens_per_s - 1) < ALIKE
 
 

@@ -49,8 +49,8 @@ class Line(NamedTuple):
 
 
 def pareto(
-    model: str | Path | ModelSpec | Sequence[str | Path | ModelSpec],
-    hardware: str | Path | HardwareSpec | Sequence[str | Path | HardwareSpec],
+    model: str | Path | ModelSpec | Sweep | Sequence[str | Path | ModelSpec],
+    hardware: str | Path | HardwareSpec | Sequence[str | Path | HardwareSpec] | None = None,
     ax: Axes | None = None,
     *,
     per_device: bool = False,
@@ -64,7 +64,8 @@ def pareto(
 
     Parameters
     ----------
-    model, hardware : as of :func:`roofline.predict`, or lists of them.
+    model, hardware : as of :func:`roofline.predict`, or lists of them; or a :class:`roofline.Sweep` alone, whose
+        options are drawn.
     ax : axes to draw into; new ones when None. Data are in tokens/s.
     per_device : whether to divide the speed of all streams by the number of devices.
     options : of :func:`roofline.predict`. Lists make a line for each combination, as ``tp=[2, 4, 8]``. A list as
@@ -88,10 +89,11 @@ def pareto(
     >>> [line.get_label() for line in ax.lines]
     ['NVIDIA H100 SXM 80 GB, ceiling', '2 × NVIDIA H100 SXM 80 GB, ceiling']
     """
-    served = _served(options)
+    asked = points.asked(model, hardware, options)
+    served = _served(asked)
     name = "concurrency" if served else "batch"
-    given = options.pop(name, None)
-    combinations = list(_combinations({"model": model, "hardware": hardware, **options}))
+    given = asked.pop(name, None)
+    combinations = list(_combinations(asked))
     ax = canvas.axes(ax)
     if len(combinations) > len(canvas.palette(ax)):
         most = len(canvas.palette(ax))
@@ -101,8 +103,9 @@ def pareto(
     if not any(line.streams for line in found):
         raise PictureError("no number of streams fits into memory, so there is nothing to draw")
     paint = canvas.palette(ax)
+    marked = None if points.is_list(given) else given
     for index, line in enumerate(found):
-        _draw_line(ax, line, paint[index], index, given, per_device=per_device)
+        _draw_line(ax, line, paint[index], index, marked, per_device=per_device)
     first = predict(**{**combinations[0], name: 1}) if served else predict(**combinations[0])
     ax.set(xscale="log", yscale="log")
     ax.margins(0.09)
@@ -149,7 +152,7 @@ def _line(choice: dict[str, Any], varied: Sequence[str], name: str, given: Any) 
     each = together = np.zeros(0)
     expected = False
     if values:
-        found = points.swept(fields=FIGURES, **{**choice, name: values})
+        found = points.swept(FIGURES, **{**choice, name: values})
         each, together = _speeds(found, "value" if served else "expected", served=served)
         expected = bool(np.isfinite(each).any())
         if not expected:
@@ -182,7 +185,7 @@ def _name(p: Prediction, choice: Mapping[str, Any], varied: Sequence[str]) -> st
     return ", ".join(parts.get(key, f"{key} {choice[key]}") for key in varied) or alone
 
 
-def _draw_line(ax: Axes, line: Line, colour: str, index: int, given: Any, *, per_device: bool) -> None:
+def _draw_line(ax: Axes, line: Line, colour: str, index: int, marked: int | None, *, per_device: bool) -> None:
     import numpy as np
 
     y = line.together / (line.devices if per_device else 1)
@@ -195,7 +198,7 @@ def _draw_line(ax: Axes, line: Line, colour: str, index: int, given: Any, *, per
         ax.scatter(line.each[better], y[better], **hollow)
     step = max(len(line.streams) // 5, 1)
     for i, streams in enumerate(line.streams):
-        if streams == given or (index == 0 and i % step == 0):
+        if streams == marked or (index == 0 and i % step == 0):
             canvas.note(ax, f"{streams:,}", (line.each[i], y[i]), (4, 4), color=colour, bbox=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,8 +47,8 @@ MOST_TEXTS = 120
 
 
 def heatmap(
-    model: str | Path | ModelSpec,
-    hardware: str | Path | HardwareSpec,
+    model: str | Path | ModelSpec | Sweep,
+    hardware: str | Path | HardwareSpec | None = None,
     ax: Axes | None = None,
     *,
     metric: str = "output_tok_per_s",
@@ -61,7 +61,7 @@ def heatmap(
 
     Parameters
     ----------
-    model, hardware : as of :func:`roofline.predict`.
+    model, hardware : as of :func:`roofline.predict`; or a :class:`roofline.Sweep` alone, whose options are drawn.
     ax : axes to draw into; new ones when None. Its image holds tokens/s or seconds, and not a number in hatched cells.
     metric : one of :data:`METRICS`.
     options : of :func:`roofline.predict`. Lists as ``prompt`` and ``output`` say where to draw; where both are a
@@ -87,10 +87,11 @@ def heatmap(
     """
     if metric not in METRICS:
         raise WorkloadError(f"metric is {metric!r:.60}, but one of {', '.join(METRICS)} is wanted")
-    points.only("a heat map", options, ["prompt", "output"])
-    given = {name: options.pop(name, None) for name in ("prompt", "output")}
-    options["concurrency"] = options.get("concurrency") or 1
-    base = predict(model, hardware, **{**options, "prompt": 1, "output": 1})
+    asked = points.asked(model, hardware, options)
+    asked["concurrency"] = asked.get("concurrency") or 1
+    given = {name: asked.pop(name, None) for name in ("prompt", "output")}
+    points.only("a heat map", asked)
+    base = predict(**{**asked, "prompt": 1, "output": 1})
     room = base.max_context_of_model - base.cached
     usual = [length for length in LENGTHS if length < room] or [max(room // 2, 1)]
     (prompts, prompt), (outputs, output) = (points.axis(name, value, usual) for name, value in given.items())
@@ -99,7 +100,7 @@ def heatmap(
         raise PictureError(
             f"{len(prompts)} x {len(outputs)} are {cells:,} cells, but a picture shows at most {MOST_CELLS:,}"
         )
-    values = _values(model, hardware, prompts, outputs, metric, options)
+    values = _values(prompts, outputs, metric, asked)
     long = [[prompt + output > room for prompt in prompts] for output in outputs]
     ax = canvas.axes(ax)
     _draw(ax, values, long, METRICS[metric])
@@ -107,9 +108,8 @@ def heatmap(
     if prompt is not None and output is not None:
         _frame(ax, prompts.index(prompt), outputs.index(output))
     what = "expected" if base.engine and _expects(base) else "ceiling"
-    requests = (
-        "1 request at a time" if options["concurrency"] == 1 else f"{options['concurrency']:,} requests at a time"
-    )
+    number = asked["concurrency"]
+    requests = "1 request at a time" if number == 1 else f"{number:,} requests at a time"
     canvas.title(
         ax, f"{METRICS[metric].words}, {what}: {canvas.subject(base)}", canvas.setup(base, requests), share=0.8
     )
@@ -121,18 +121,13 @@ def _expects(p: Prediction) -> bool:
 
 
 def _values(
-    model: Any,
-    hardware: Any,
-    prompts: Sequence[int],
-    outputs: Sequence[int],
-    metric: str,
-    options: dict[str, Any],
+    prompts: Sequence[int], outputs: Sequence[int], metric: str, asked: Mapping[str, Any]
 ) -> NDArray[np.float64]:
     """Return the numbers by output and prompt; not a number where a request is too long or does not fit."""
     import numpy as np
 
     wanted = ("serving", "memory.fits")
-    found = sweep(model, hardware, fields=wanted, progress=False, output=outputs, prompt=prompts, **options)
+    found = sweep(fields=wanted, progress=False, output=outputs, prompt=prompts, **asked)
     if metric == "request_s":
         after = np.array(outputs)[:, None] - 1
         numbers = _figure(found, "ttft_s") + after * _figure(found, "tpot_s")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from roofline import workload
 from roofline.errors import PictureError, WorkloadError
 from roofline.sweeps import Sweep, sweep
+from roofline.sweeps.axes import SETTING, WORKLOAD
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,29 @@ LEAST = {"context": 0}
 """Least values of axes; 1 of all others."""
 
 
-def swept(model: Any, hardware: Any, fields: Sequence[str], **options: Any) -> Sweep:
+def asked(model: Any, hardware: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return model, hardware and options of predictions; a sweep in place of the model stands for its own.
+
+    Raises
+    ------
+    WorkloadError
+        No hardware is given, or something beside a sweep, or two of its lists vary together.
+    """
+    if not isinstance(model, Sweep):
+        if hardware is None:
+            raise WorkloadError("no hardware is given; a model and hardware are wanted, or a sweep")
+        return {"model": model, "hardware": hardware, **options}
+    if hardware is not None or options:
+        raise WorkloadError("a sweep says itself what it is of, so hardware and options are not wanted beside it")
+    together = [" and ".join(dimension.names) for dimension in model.grid.dimensions if len(dimension.names) > 1]
+    if together:
+        raise WorkloadError(f"{together[0]} vary together in this sweep, but a picture draws every combination")
+    usual = SETTING | WORKLOAD
+    constant = {name: value for name, value in model.grid.constant.items() if value != usual.get(name, usual)}
+    return {**constant, **model.axes}
+
+
+def swept(fields: Sequence[str], **asked: Any) -> Sweep:
     """Return a sweep in which every point has an answer.
 
     Raises
@@ -29,7 +52,7 @@ def swept(model: Any, hardware: Any, fields: Sequence[str], **options: Any) -> S
     RooflineError
         One has none: what :func:`roofline.predict` raises for it.
     """
-    found = sweep(model, hardware, fields=fields, progress=False, **options)
+    found = sweep(fields=fields, progress=False, **asked)
     if found.problems:
         for point in range(found.size):
             found.prediction(point)
@@ -100,15 +123,15 @@ def axis(name: str, given: Any, usual: Iterable[int]) -> Axis:
     return Axis(sorted({*usual, *known}), known.pop())
 
 
-def only(kind: str, options: Mapping[str, Any], lists: Sequence[str] = ()) -> None:
-    """Check that no option but those named ``lists`` has several values.
+def only(kind: str, asked: Mapping[str, Any], lists: Sequence[str] = ()) -> None:
+    """Check that nothing but what is named in ``lists`` has several values.
 
     Raises
     ------
     WorkloadError
         One has.
     """
-    for name, value in options.items():
+    for name, value in asked.items():
         if name not in lists and is_list(value):
             raise WorkloadError(f"{name} has {len(listed(name, value))} values, but {kind} is drawn for one")
 

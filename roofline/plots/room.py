@@ -168,8 +168,8 @@ def _draw_capacities(ax: Axes, several: Sequence[Prediction]) -> None:
 
 
 def kv(
-    models: str | Path | ModelSpec | Sequence[str | Path | ModelSpec],
-    hardware: str | Path | HardwareSpec,
+    models: str | Path | ModelSpec | Sweep | Sequence[str | Path | ModelSpec],
+    hardware: str | Path | HardwareSpec | None = None,
     ax: Axes | None = None,
     **options: Any,
 ) -> Axes:
@@ -179,7 +179,7 @@ def kv(
 
     Parameters
     ----------
-    models : one or several.
+    models : one or several; or a :class:`roofline.Sweep` alone, whose options are drawn.
     hardware : whose memory there is, as of :func:`roofline.predict`.
     ax : axes to draw into; new ones when None. Data are in tokens and bytes.
     options : of :func:`roofline.predict`, for all models. A list as ``context`` says where to draw;
@@ -203,16 +203,17 @@ def kv(
     >>> [int(size) for size in ax.lines[0].get_ydata()]
     [134217728, 268435456]
     """
-    points.only("the picture of caches", options, ["context"])
-    named = points.listed("models", models)
-    given = options.pop("context", None)
+    asked = points.asked(models, hardware, options)
+    named = points.listed("models", asked.pop("model"))
+    given = asked.pop("context", None)
+    points.only("the picture of caches", asked)
     ax = canvas.axes(ax)
     found = []
     for model in named:
-        base = predict(model, hardware, **options)
+        base = predict(model, **asked)
         last = base.max_context_of_model
         values, marked = points.axis("context", given, points.powers(min(1024, last), last))
-        found.append((base, values, marked, points.swept(model, hardware, ("memory",), context=values, **options)))
+        found.append((base, values, marked, points.swept(("memory",), model=model, context=values, **asked)))
     paint = canvas.palette(ax)
     if len(found) > len(paint):
         raise PictureError(f"{len(found)} models cannot be told apart in one picture; at most {len(paint)} can")
