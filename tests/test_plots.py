@@ -357,17 +357,19 @@ def test_curves_are_drawn_for_one_configuration(draw):
 
 def test_the_parts_of_memory_and_what_is_free_fill_the_capacity(ax):
     p = roofline.predict(
-        "qwen3-next-80b-a3b", "dgx-spark", weights="q4_k_m", engine="llama.cpp", context=32768, batch=4
+        "qwen3-next-80b-a3b", "h100-sxm", weights="fp8", engine="vllm", context=1024, batch=4, devices=2
     )
     roofline.plots.memory(p, ax)
     m = p.memory
-    parts = [m.weights_bytes, m.kv_bytes, m.state_bytes, m.overhead_bytes, m.capacity_bytes - m.total_bytes]
+    own, free = m.overhead_bytes - m.outside_bytes, m.capacity_bytes - m.total_bytes
+    parts = [m.weights_bytes, m.kv_bytes, m.state_bytes, own, m.outside_bytes, free]
+    assert all(part > 0 for part in parts)
     assert [bars(c)[0][1] for c in ax.containers] == pytest.approx(parts)
     starts = [bars(c)[0][0] for c in ax.containers]
-    assert starts == pytest.approx([sum(parts[:i]) for i in range(5)])
+    assert starts == pytest.approx([sum(parts[:i]) for i in range(6)])
     usable = labelled(ax, "usable")
     assert set(usable.get_xdata()) == {m.capacity_bytes}
-    assert ax.get_xlabel() == "memory [GiB]"
+    assert ax.get_xlabel() == "memory of all devices [GiB]"
 
 
 def test_what_does_not_fit_reaches_beyond_the_capacity(ax):

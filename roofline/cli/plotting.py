@@ -109,6 +109,9 @@ def _add_kind(kinds: argparse._SubParsersAction, name: str, kind: Kind) -> None:
         parser.add_argument(f"--{option}", metavar="N", type=_counts, help=text)
     parser.add_argument("--level", type=float, metavar="L", help="level of intervals (default 0.9)")
     parser.add_argument(
+        "--memory-share", type=float, metavar="S", help="part of the memory that the engine may take, as 0.9"
+    )
+    parser.add_argument(
         "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
     )
     parser.set_defaults(run=run)
@@ -207,9 +210,10 @@ def _accuracy(options: argparse.Namespace, ax: Axes) -> None:
     from roofline import plots
     from roofline.validation import validate
 
-    idle = [name for name in (*prediction.TEXTS, *prediction.COUNTS) if getattr(options, name) and name != "engine"]
-    for name in idle:
-        sys.stderr.write(f"roofline: --{name} makes no difference to this picture\n")
+    for name in (*prediction.TEXTS, *prediction.COUNTS, "memory_share"):
+        if name == "engine" or getattr(options, name) is None:
+            continue
+        sys.stderr.write(f"roofline: --{name.replace('_', '-')} makes no difference to this picture\n")
     model, hardware, _ = _call(options)
     counted = 1
     if hardware:
@@ -253,7 +257,7 @@ def _call(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     WorkloadError
         An option has several values that this kind draws for one.
     """
-    names = (*prediction.TEXTS, *prediction.COUNTS, "level")
+    names = (*prediction.TEXTS, *prediction.COUNTS, "level", "memory_share")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.assume_known:
         given["assume_known"] = True

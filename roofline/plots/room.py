@@ -11,7 +11,7 @@ from roofline import formatting, units
 from roofline._predict import predict
 from roofline.errors import PictureError
 from roofline.plots import canvas, points
-from roofline.results import Prediction
+from roofline.results import Memory, Prediction
 from roofline.specs import HardwareSpec, ModelSpec
 from roofline.sweeps import Sweep
 
@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-PARTS = {
-    "weights": "weights_bytes",
-    "cache": "kv_bytes",
-    "state": "state_bytes",
-    "engine": "overhead_bytes",
-}
-"""What takes memory, and where a prediction says how much."""
 
-HATCHES = ("", "//", "..", "xx")
+def _parts(m: Memory) -> dict[str, float]:
+    """Return what takes memory; the parts add up to the total. [byte]"""
+    return {
+        "weights": m.weights_bytes,
+        "cache": m.kv_bytes,
+        "state": m.state_bytes,
+        "engine": m.overhead_bytes - m.outside_bytes,
+        "outside its share": m.outside_bytes,
+    }
+
+
+HATCHES = ("", "//", "..", "xx", "--")
 
 
 def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = None) -> Axes:
@@ -67,8 +71,9 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     rows = range(len(several))
     starts = [0.0] * len(several)
     paint = canvas.palette(ax)
-    for (name, attribute), colour, hatch in zip(PARTS.items(), paint, HATCHES, strict=False):
-        sizes = [getattr(p.memory, attribute) for p in several]
+    parts = [_parts(p.memory) for p in several]
+    for name, colour, hatch in zip(parts[0], paint, HATCHES, strict=False):
+        sizes = [part[name] for part in parts]
         if any(sizes):
             style = {"color": colour, "hatch": hatch, "edgecolor": canvas.paper(ax), "linewidth": 0.6}
             ax.barh(rows, sizes, left=starts, height=0.6, label=_sized(name, sizes), **style)
