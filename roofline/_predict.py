@@ -346,6 +346,7 @@ def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
         devices_in_title=s.system.devices if s.system else 1,
         roofs=s.roofs,
         bytes_per_s=s.machine.bytes_per_s,
+        tiers=s.tiers,
         max_context_of_model=s.model.architecture.max_context,
         prompt_given=work.prompt_given,
     )
@@ -371,6 +372,7 @@ def _decode(t: Any, batch: Any) -> Decode:
         uniform=_rates(t.uniform, t, batch),
         expected=None,
         ops=_operations(t),
+        resources={"memory": t.memory, "compute": t.compute, "link": t.link},
     )
 
 
@@ -398,6 +400,7 @@ def _prefill(t: Any, tokens: Any) -> Prefill:
         ceiling=PrefillRate(seconds, tokens / seconds),
         expected=None,
         ops=_operations(t),
+        resources={"memory": t.memory, "compute": t.compute, "link": t.link},
     )
 
 

@@ -15,6 +15,7 @@ Every message is one sentence: what was given, what is wrong, what would be righ
     ├── MeasurementError(ValueError)      a measurement file that does not follow the schema
     ├── ModelFileError(ValueError)        a file of a model cannot be read: config, GGUF, safetensors
     ├── NoBoundError(LookupError)         nothing known of this device bounds the work at all
+    ├── PictureError(ValueError)          there is nothing to draw, or more than a picture can show
     └── OutputError                       the result cannot be written
     RooflineWarning(UserWarning)
     ├── BrokenSpecWarning                 a spec in a user's folder cannot be read and was passed over
@@ -64,6 +65,10 @@ class ModelFileError(RooflineError, ValueError):
 
 class NoBoundError(RooflineError, LookupError):
     """No bandwidth and no peak of the device is known for this work, so nothing can be said."""
+
+
+class PictureError(RooflineError, ValueError):
+    """There is nothing to draw, or more than a picture can show."""
 
 
 class OutputError(RooflineError):

@@ -160,6 +160,8 @@ class Decode:
     uniform: Rates
     expected: ExpectedRates | None
     ops: tuple[OperationTime, ...]
+    resources: dict[str, float] = field(metadata={"json": False})
+    """Least time of each resource by itself, of which the longest is the ceiling. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,8 @@ class Prefill:
     ceiling: PrefillRate
     expected: ExpectedPrefill | None
     ops: tuple[OperationTime, ...]
+    resources: dict[str, float] = field(metadata={"json": False})
+    """Least time of each resource by itself, of which the longest is the ceiling. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +266,15 @@ class Roof:
     flop_per_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A memory of the machine, all devices together: its name, and bandwidth if known. [byte/s]"""
+
+    name: str
+    role: str
+    bytes_per_s: float | None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
     """The answer for one model on one machine.
@@ -315,6 +328,8 @@ class Prediction:
     """Compute roofs by format, fastest first, for pictures."""
     bytes_per_s: float | None = field(metadata={"json": False})
     """Bandwidth of the main memory, all devices together. [byte/s]"""
+    tiers: tuple[Tier, ...] = field(metadata={"json": False})
+    """Memories of the machine, fastest first, for pictures."""
     max_context_of_model: int = field(metadata={"json": False})
     prompt_given: bool = field(metadata={"json": False})
 

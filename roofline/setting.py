@@ -14,7 +14,7 @@ from roofline.formats import cache_format
 from roofline.machine import Machine, machine
 from roofline.overhead import EngineMemory, engine_memory
 from roofline.recipes import StoredWeights, stored
-from roofline.results import Citation, Roof
+from roofline.results import Citation, Roof, Tier
 from roofline.specs import DeviceSpec, EngineSpec, ModelSpec, SystemSpec, load_device
 from roofline.transformer import Transformer, transformer
 from roofline.workload import Request, check_layout
@@ -43,6 +43,7 @@ class Setting(NamedTuple):
     growth: CacheGrowth
     own: EngineMemory
     roofs: tuple[Roof, ...]
+    tiers: tuple[Tier, ...]
     speed: Speed | None
     assumptions: tuple[str, ...]
     speed_assumptions: tuple[str, ...]
@@ -107,6 +108,7 @@ def setting(request: Request) -> Setting:
         growth=growth,
         own=own,
         roofs=tuple(roofs),
+        tiers=tuple(Tier(t.name, t.role, t.bandwidth.si * devices if t.bandwidth else None) for t in device.memory),
         speed=known_speed,
         assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed, own)),
         speed_assumptions=tuple(speed_assumptions(request, known_speed)),

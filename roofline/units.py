@@ -162,14 +162,35 @@ def text(value: float, unit: str, digits: int = 3) -> str:
     """
     if value == 0:
         return f"0 {unit}"
+    factor, prefixed = scale(value, unit)
+    return f"{significant(value / factor, digits)} {prefixed}"
+
+
+def scale(value: float, unit: str, *, binary: bool = False) -> tuple[float, str]:
+    """Return the unit that suits ``value``, and how many base units it is.
+
+    Parameters
+    ----------
+    value : in the base unit.
+    unit : base unit as printed, for example ``"B"`` or ``"s"``.
+    binary : prefixes in steps of 1024 instead of 1000.
+
+    Returns
+    -------
+    tuple[float, str]
+
+    Examples
+    --------
+    >>> scale(0.00884, "s"), scale(117716262912, "B", binary=True)
+    ((0.001, 'ms'), (1073741824, 'GiB'))
+    """
     if unit == "s":
-        scale, prefix = next(
-            ((s, p) for s, p in ((1.0, ""), (1e-3, "m"), (1e-6, "µ")) if abs(value) >= s * 0.9995),
-            (1e-9, "n"),
-        )
+        small = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+        factor, prefix = next(((s, p) for s, p in small if abs(value) >= s * 0.9995), (1e-9, "n"))
     else:
-        scale, prefix = next(((s, p) for p, s in reversed(DECIMAL.items()) if abs(value) >= s * 0.9995), (1, ""))
-    return f"{significant(value / scale, digits)} {prefix}{unit}"
+        prefixes = {"": 1, **BINARY} if binary else DECIMAL
+        factor, prefix = next(((s, p) for p, s in reversed(prefixes.items()) if abs(value) >= s * 0.9995), (1, ""))
+    return factor, prefix + unit
 
 
 def significant(value: float, digits: int = 3) -> str:

@@ -18,6 +18,7 @@ from roofline.cli import (
     linting,
     listing,
     output,
+    plotting,
     prediction,
     showing,
     sweeping,
@@ -60,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"roofline {roofline.__version__}")
     verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    for module in (prediction, sweeping, listing, showing, comparing, validating, fitting, creating, linting):
+    for module in (
+        *(prediction, sweeping, plotting, listing, showing, comparing),
+        *(validating, fitting, creating, linting),
+    ):
         module.add(verbs)
     return parser
 

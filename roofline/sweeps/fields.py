@@ -16,7 +16,7 @@ from roofline.times import BOUNDS
 BLOCKS = ("memory", "decode", "prefill", "serving")
 """What figures come in."""
 
-DETAILS = ("ops", "terms")
+DETAILS = ("ops", "terms", "resources")
 """Parts that are left out unless asked for: they are many."""
 
 NO_BOUND = len(BOUNDS)
