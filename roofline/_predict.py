@@ -349,6 +349,7 @@ def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
         tiers=s.tiers,
         max_context_of_model=s.model.architecture.max_context,
         prompt_given=work.prompt_given,
+        origin=(s, work, level),
     )
 
 

@@ -60,7 +60,7 @@ def nearly_streaming(p: Prediction) -> bool:
 
 def page(p: Prediction) -> str:
     """Return the page that ``print`` shows: the answer, then why, then what is assumed."""
-    lines = [heading(p), _workload(p), ""]
+    lines = [heading(p), workload(p), ""]
     lines += [f"  {label:<8} {name:<9} {value}".rstrip() for label, name, value in _answers(p)]
     lines += ["", *_operations("one decode step", p.decode.ops)]
     if p.prompt_given:
@@ -81,7 +81,7 @@ def _shown_as(url: str, name: str) -> str:
     return unquote(urlsplit(url).path)
 
 
-def _workload(p: Prediction) -> str:
+def workload(p: Prediction) -> str:
     streams = "1 stream" if p.batch == 1 else f"{p.batch:,} streams"
     context = f"{p.context:,} cached tokens" if p.context else "empty cache"
     each = " each" if p.batch > 1 and p.context else ""
@@ -226,7 +226,7 @@ def html(p: Prediction) -> str:
     )
     assumptions = "".join(f"<li>{escape(text)}</li>" for text in p.assumptions)
     return (
-        f"<p><b>{escape(p.titles[0])}</b> on <b>{escape(machine_title(p))}</b><br>{escape(_workload(p))}</p>"
+        f"<p><b>{escape(p.titles[0])}</b> on <b>{escape(machine_title(p))}</b><br>{escape(workload(p))}</p>"
         f"<table>{answers}</table>"
         f"<table><thead><tr><th style='text-align:left'>one decode step</th><th>read</th><th>compute</th>"
         f"<th>at best</th><th>bound</th></tr></thead><tbody>{operations}</tbody></table>"

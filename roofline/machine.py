@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from roofline import ops
@@ -77,6 +77,29 @@ class Machine:
         if self.bytes_per_s is None:
             return 0.0 * moved_bytes
         return ops.stream_seconds(moved_bytes=moved_bytes, bytes_per_s=self.bytes_per_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RatedMachine(Machine):
+    """A machine whose rates are others than its device's: scaled ones, or symbols.
+
+    Attributes
+    ----------
+    peaks : dense peak of each compute format, all devices together. [FLOP/s]
+    """
+
+    peaks: Mapping[str, Num]
+
+    def flop_per_s(self, bits: int) -> Any:
+        """Return the compute roof for operands of ``bits``, all devices together, or None if unknown. [FLOP/s]"""
+        peak = self.peak(bits)
+        return None if peak is None else self.peaks[peak.format]
+
+
+def rated(m: Machine, peaks: Mapping[str, Num], **rates: Any) -> RatedMachine:
+    """Return the machine with other peaks, and other values of the attributes that are named."""
+    values = {f.name: getattr(m, f.name) for f in fields(Machine)}
+    return RatedMachine(**(values | rates), peaks=peaks)
 
 
 @remember

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roofline import formatting
+
+if TYPE_CHECKING:
+    from roofline.explanation import Explanation
 
 SCHEMA_VERSION = 1
 
@@ -332,6 +335,40 @@ class Prediction:
     """Memories of the machine, fastest first, for pictures."""
     max_context_of_model: int = field(metadata={"json": False})
     prompt_given: bool = field(metadata={"json": False})
+    origin: tuple[Any, Any, float] = field(metadata={"json": False}, compare=False)
+    """Setting, workload and level that it was made of."""
+
+    def explain(self, figure: str | None = None) -> Explanation:
+        """Return how the figures follow: formulas, the numbers put in, and where each was read.
+
+        The formulas are made by putting symbols into the functions that gave the numbers.
+
+        Parameters
+        ----------
+        figure : dotted path of one figure, as ``"decode.ceiling.tokens_per_s"``; all of them when None.
+
+        Returns
+        -------
+        Explanation
+            ``print`` shows a page, a notebook LaTeX.
+
+        Raises
+        ------
+        WorkloadError
+            No figure of that path is explained.
+
+        Examples
+        --------
+        >>> import roofline
+        >>> p = roofline.predict("llama-3.1-8b", "rtx-4090", context=4096)
+        >>> e = p.explain("decode.streaming.seconds_per_step")
+        >>> e["decode.streaming.seconds_per_step"].formula
+        Max(t_compute, t_streaming)
+        """
+        from roofline.explanation import explain
+
+        setting, workload, _ = self.origin
+        return explain(setting, workload, self, figure)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON keys as plain dictionaries, lists and numbers; ``schema_version`` comes first."""

@@ -14,6 +14,7 @@ import roofline
 from roofline.cli import (
     comparing,
     creating,
+    explaining,
     fitting,
     linting,
     listing,
@@ -25,6 +26,21 @@ from roofline.cli import (
     validating,
 )
 from roofline.errors import RooflineError, WorkloadError
+
+VERBS = (
+    prediction,
+    explaining,
+    sweeping,
+    plotting,
+    listing,
+    showing,
+    comparing,
+    validating,
+    fitting,
+    creating,
+    linting,
+)
+"""Modules that add a verb each, in the order of the help."""
 
 DONE, FAILED, USAGE, ANSWER_IS_NO = 0, 1, 2, 3
 
@@ -61,10 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"roofline {roofline.__version__}")
     verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
-    for module in (
-        *(prediction, sweeping, plotting, listing, showing, comparing),
-        *(validating, fitting, creating, linting),
-    ):
+    for module in VERBS:
         module.add(verbs)
     return parser
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import roofline
 from roofline import units
@@ -49,6 +50,14 @@ def add(verbs: argparse._SubParsersAction) -> None:
         description="The ceiling of MODEL on HARDWARE, what fits, and why.",
         epilog="Counts may be written 131072, 131_072 or 128k (= 131072).",
     )
+    add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="the numbers in SI units, unrounded, as JSON")
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if it does not fit")
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of :func:`roofline.predict`."""
     parser.add_argument("model", metavar="MODEL", help="name, spec, config.json, folder, .gguf or hf:org/name")
     parser.add_argument(
         "hardware", metavar="HARDWARE", nargs="+", help="name or spec file, as dgx-spark or 2x rtx-pro-6000"
@@ -64,21 +73,21 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
     )
-    parser.add_argument("--json", action="store_true", help="the numbers in SI units, unrounded, as JSON")
-    parser.add_argument("--strict", action="store_true", help="exit with 3 if it does not fit")
-    parser.set_defaults(run=run)
+
+
+def predicted(options: argparse.Namespace) -> roofline.Prediction:
+    """Return the prediction that the arguments ask for."""
+    return roofline.predict(options.model, " ".join(options.hardware), **given(options))
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the keyword arguments of :func:`roofline.predict` that were given."""
+    found = {name: getattr(options, name) for name in (*TEXTS, *COUNTS, "level", "memory_share", "assume_known")}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def run(options: argparse.Namespace) -> bool:
     """Print the prediction; False if the model does not fit."""
-    given = {name: getattr(options, name) for name in (*TEXTS, *COUNTS)}
-    prediction = roofline.predict(
-        options.model,
-        " ".join(options.hardware),
-        level=options.level,
-        memory_share=options.memory_share,
-        assume_known=options.assume_known,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    prediction = predicted(options)
     output.write(prediction.to_json() if options.json else str(prediction))
     return prediction.memory.fits

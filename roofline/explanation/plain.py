@@ -1,0 +1,125 @@
+"""Formulas as plain text, with symbols or with the numbers put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import sympy
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+from roofline import units
+
+GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "eta": "η", "kappa": "κ", "lambda": "λ", "phi": "φ", "pi": "π"}
+GREEK |= {"rho": "ρ", "sigma": "σ", "tau": "τ", "theta": "θ", "omega": "ω", "epsilon": "ε", "chi": "χ", "psi": "ψ"}
+
+LONGEST_SUM = 3
+"""A sum of more terms of one kind is written with a sigma."""
+
+
+def plain_symbol(symbol: sympy.Symbol) -> str:
+    """Return a symbol as text: ``W_1`` is ``W1``, ``beta_link`` is ``β_link``."""
+    head, _, tail = symbol.name.partition("_")
+    head = GREEK.get(head, head)
+    if not tail:
+        return head
+    return f"{head}{tail}" if tail.isdigit() else f"{head}_{tail}"
+
+
+def plain_formula(formula: sympy.Expr) -> str:
+    """Return a formula as text; products are juxtaposed: ``(Q - Q0) / β``, ``2 B N1``."""
+    return _written(formula, plain_symbol, " ")
+
+
+def with_numbers(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str]) -> str:
+    """Return a formula with the text of a number in place of each symbol: ``(7.15 GB - 86 MB) / 273 GB/s``."""
+    return _written(formula, text_of, " × ")
+
+
+def _written(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str], times: str) -> str:
+    shown = _shortened(formula, text_of)
+    if shown is not None:
+        return shown
+    symbols = sorted(formula.free_symbols, key=lambda s: s.name)
+    marks = {f"\x01{index}\x02": text_of(symbol) for index, symbol in enumerate(symbols)}
+    printer = _Printer(dict(zip(symbols, marks, strict=True)))
+    text = printer.doprint(formula)
+    text = text.replace("**", "^").replace("*", times).replace("/", " / ")
+    return re.sub("\x01[0-9]+\x02", lambda match: marks[match[0]], text)
+
+
+def _shortened(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str]) -> str | None:
+    """Return ``Σ Qi`` or ``Σ Fi / πi`` for a long sum over operations."""
+    return LONG_SUMS.get(is_long_sum(formula)) if text_of is plain_symbol else None
+
+
+LONG_SUMS = {"Q": "Σ Qi", "F": "Σ Fi", "F/pi": "Σ Fi / πi", "V": "Σ Vi"}
+
+
+def is_long_sum(formula: sympy.Expr) -> str:
+    """Return what a long sum over operations is of: ``"Q"``, ``"F"``, ``"F/pi"``, ``"V"``; empty: it is no such sum."""
+    if not isinstance(formula, sympy.Add) or len(formula.args) <= LONGEST_SUM:
+        return ""
+    kinds = {frozenset(_INDEX.sub("", symbol.name) for symbol in term.free_symbols) for term in formula.args}
+    if all("F" in kind and len(kind) > 1 for kind in kinds):
+        return "F/pi"
+    plain = len(kinds) == 1 and all(isinstance(term, sympy.Symbol) for term in formula.args)
+    return next(iter(next(iter(kinds)))) if plain else ""
+
+
+_INDEX = re.compile("_?[0-9]+$")
+
+
+class _Printer(StrPrinter):
+    """Sympy's own printer, with a text of ours for each symbol."""
+
+    def __init__(self, texts: dict[sympy.Symbol, str]) -> None:
+        super().__init__()
+        self.texts = texts
+
+    def _print_Symbol(self, expr: sympy.Symbol) -> str:
+        return self.texts[expr]
+
+    def _print_Float(self, expr: sympy.Float) -> str:
+        return units.significant(float(expr), 4)
+
+    def _print_Rational(self, expr: sympy.Rational) -> str:
+        return f"{expr.p}/{expr.q}"
+
+    def _print_Add(self, expr: sympy.Add, order: str | None = None) -> str:
+        terms = self._as_ordered_terms(expr, order=order)
+        terms = sorted(terms, key=lambda term: term.could_extract_minus_sign())
+        text = self.parenthesize(terms[0], PRECEDENCE["Add"])
+        for term in terms[1:]:
+            sign, shown = (" - ", -term) if term.could_extract_minus_sign() else (" + ", term)
+            text += sign + self.parenthesize(shown, PRECEDENCE["Add"])
+        return text
+
+    def _print_Max(self, expr: sympy.Max) -> str:
+        return f"max({self._arguments(expr)})"
+
+    def _print_Min(self, expr: sympy.Min) -> str:
+        return f"min({self._arguments(expr)})"
+
+    def _arguments(self, expr: sympy.Expr) -> str:
+        return ", ".join(sorted((self._print(argument) for argument in expr.args), key=lambda text: (len(text), text)))
+
+
+def amount(value: float, unit: str, digits: int = 4) -> str:
+    """Return a value with its unit as printed: ``273 GB/s``, ``4,096 tok``, ``26.1 ms``; counts from 10^7 up rounded."""
+    if unit in {"", "token"}:
+        if abs(value) >= LARGEST_COUNT:
+            text = f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e+", "e")
+        else:
+            text = f"{value:,.0f}" if value == round(value) else units.significant(value, digits)
+        return f"{text} tok" if unit == "token" else text
+    if unit == "tok/s" and abs(value) < LARGEST_COUNT:
+        return f"{units.significant(value, digits)} tok/s"
+    if unit == "tok/s":
+        return units.text(value, unit, digits)
+    return units.text(value, unit, digits).removesuffix(" ")
+
+
+LARGEST_COUNT = 1e7
+"""Counts from here on are printed with an exponent."""
