@@ -152,13 +152,12 @@ def _closed(e: Explanation, sources: _Sources, said: set[tuple[str, str]]) -> It
 
 def _closed_form(form: ClosedForm, values: dict[str, str]) -> Iterator[str]:
     found = "none" if form.value is None else amount(form.value, form.unit)
-    yield from _wrapped(f"{form.key}: {found}" + (f" ({form.note})" if form.note else ""), "  ", 4)
-    yield from _wrapped(form.meaning, "    ")
+    said = f"{form.meaning}; {form.note}" if form.note else form.meaning
+    yield from _wrapped(said, f"  {form.key:<30} {found:>13}  ")
     if form.step:
-        numbers = with_numbers(form.step.formula, lambda s: values[s.name])
-        yield from _wrapped(
-            f"{plain_symbol(form.step.symbol)} = {plain_formula(form.step.formula)} = {numbers}", "    ", 6
-        )
+        formula, numbers = plain_formula(form.step.formula), with_numbers(form.step.formula, lambda s: values[s.name])
+        text = f"{plain_symbol(form.step.symbol)} = {formula} = {numbers}"
+        yield from _wrapped(text, " " * 6, 8)
 
 
 def _wrapped(text: str, lead: str, after: int | None = None) -> list[str]:
