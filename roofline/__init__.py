@@ -22,6 +22,7 @@ from roofline.errors import (
 )
 from roofline.loading import load_model
 from roofline.results import Prediction
+from roofline.solving import Solution, solve
 from roofline.specs import (
     DeviceSpec,
     EngineSpec,
@@ -63,6 +64,7 @@ __all__ = [
     "RooflineError",
     "RooflineWarning",
     "ShadowedSpecWarning",
+    "Solution",
     "SourceError",
     "SpecError",
     "Sweep",
@@ -75,5 +77,6 @@ __all__ = [
     "load_hardware",
     "load_model",
     "predict",
+    "solve",
     "sweep",
 ]

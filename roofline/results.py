@@ -11,6 +11,7 @@ from roofline import formatting
 
 if TYPE_CHECKING:
     from roofline.explanation import Explanation
+    from roofline.sensitivity import Sensitivity
 
 SCHEMA_VERSION = 1
 
@@ -369,6 +370,33 @@ class Prediction:
 
         setting, workload, _ = self.origin
         return explain(setting, workload, self, figure)
+
+    def sensitivity(self, of: str = "decode.ceiling.tokens_per_s") -> Sensitivity:
+        """Return what more of each input would change: exact elasticities, the strongest first.
+
+        Parameters
+        ----------
+        of : dotted path of the figure.
+
+        Returns
+        -------
+        Sensitivity
+
+        Raises
+        ------
+        WorkloadError
+            The prediction has no figure of that path, or it is zero.
+
+        Examples
+        --------
+        >>> import roofline
+        >>> p = roofline.predict("llama-3.1-8b", "rtx-4090", batch=8, context=4096)
+        >>> p.sensitivity()["bandwidth"].sentence
+        '10 % more bandwidth buys 10.0 %'
+        """
+        from roofline.sensitivity import sensitivity
+
+        return sensitivity(*self.origin, self, of)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON keys as plain dictionaries, lists and numbers; ``schema_version`` comes first."""

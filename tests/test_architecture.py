@@ -27,6 +27,7 @@ PUBLIC = [
     "RooflineError",
     "RooflineWarning",
     "ShadowedSpecWarning",
+    "Solution",
     "SourceError",
     "SpecError",
     "Sweep",
@@ -39,6 +40,7 @@ PUBLIC = [
     "load_hardware",
     "load_model",
     "predict",
+    "solve",
     "sweep",
 ]
 

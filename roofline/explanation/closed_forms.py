@@ -58,7 +58,7 @@ class _Points:
         self.weights = self._given("W", here.weight_bytes, "B", "weights read in a step, top-k experts", sources)
         self.batch = self._given("B", work.batch, "", "sequences that decode together (batch)")
         self.state = self._given("S_1", s.transformer.state_bytes, "B", "recurrent state of one sequence")
-        self.cached = self._given("b", _read(s.transformer), "B", f"cache read of a token in {s.kv}, all layers")
+        self.cached = self._given("b", bytes_read_a_token(s.transformer), "B", f"cache read of a token in {s.kv}, all layers")
 
     def at(self, batch: float, context: float, model: Transformer | None = None) -> PassTimes:
         """Return the decode step at this batch and context."""
@@ -151,8 +151,8 @@ class _Points:
                 other = transformer(self.s.model, self.s.weights.name, name)
             except UnknownNameError:
                 continue
-            size = _read(other)
-            if size >= _read(self.s.transformer):
+            size = bytes_read_a_token(other)
+            if size >= bytes_read_a_token(self.s.transformer):
                 continue
             unknown = sympy.Symbol(f"c_{name}", positive=True)
             small = self._given(f"b_{name}", size, "B", f"cache read of a token in {name}, all layers")
@@ -186,7 +186,7 @@ class _Points:
         """Return the point where one of the lines vanishes, else where the difference does, found numerically."""
         for line in lines:
             for root in sympy.solve(line, unknown):
-                step = self.ledger.step(unknown.name, root, unit, key)
+                step = self.ledger.step(unknown.name, _positive_first(root), unit, key)
                 if step.value > 0 and _vanishes(difference, step.value):
                     return ClosedForm(key, meaning, step, step.value, unit, _note(step.value, longest))
         most = LARGEST_BATCH if unit == "" else LARGEST_CONTEXT
@@ -197,13 +197,19 @@ class _Points:
         return ClosedForm(key, meaning, None, found, unit, note)
 
 
+def _positive_first(root: Any) -> Any:
+    """Return a fraction of two differences with the signs that are easier to read."""
+    above, below = root.as_numer_denom()
+    return -above / -below if above.could_extract_minus_sign() and below.could_extract_minus_sign() else root
+
+
 def _note(value: float, longest: float | None) -> str:
     if longest is not None and value > longest:
         return f"beyond the {longest:,} tokens that the model takes"
     return "less than one: so at every batch" if longest is None and value < 1 else ""
 
 
-def _read(model: Transformer) -> float:
+def bytes_read_a_token(model: Transformer) -> float:
     """Return the cache that is read of a token in all layers, windows or not. [byte]"""
     return sum(getattr(o, "read_bytes", 0.0) for o in model.operations if not isinstance(o, RecurrentCore))
 
