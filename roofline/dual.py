@@ -124,7 +124,9 @@ class Dual:
     def _compared(self, other: Other) -> float:
         """Return the other's value, and note a kink where the two are equal now but would not stay so."""
         value = _value(other)
-        if value == self.value and self.slopes != (other.slopes if isinstance(other, Dual) else (0.0,) * len(self.slopes)):
+        if value == self.value and self.slopes != (
+            other.slopes if isinstance(other, Dual) else (0.0,) * len(self.slopes)
+        ):
             self.ties.found = True
         return value
 

@@ -33,7 +33,7 @@ def inputs(s: Setting, work: Workload) -> Iterator[str]:
         yield "link bandwidth"
     if m.kept_bytes or m.tier_capacity_bytes:
         yield "on-chip capacity"
-    yield from ("capacity", "weights bytes", "cache bytes")
+    yield from ("capacity", "weight bytes", "cache bytes")
     if s.transformer.state_bytes:
         yield "state bytes"
     if s.overhead_bytes:
@@ -60,7 +60,7 @@ def scaled(s: Setting, work: Workload, factors: Mapping[str, Num]) -> tuple[Sett
     def of(name: str) -> Any:
         return factors.get(name, 1.0)
 
-    weights, cache, state = of("weights bytes"), of("cache bytes"), of("state bytes")
+    weights, cache, state = of("weight bytes"), of("cache bytes"), of("state bytes")
     growth = s.growth
     speed = s.speed
     if speed is not None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from roofline import _predict
+from roofline import _predict, units
 from roofline.dual import Dual, variables
 from roofline.errors import WorkloadError
-from roofline.formatting import heading, workload
+from roofline.formatting import heading, rate, workload
 from roofline.inputs import inputs, scaled
 from roofline.results import SCHEMA_VERSION, Prediction
 from roofline.setting import Setting
@@ -35,12 +36,14 @@ class Elasticity:
     Attributes
     ----------
     input : its name.
+    of : dotted path of the figure.
     elasticity : d ln(figure) / d ln(input): per cent of the figure for one per cent of the input, exact. [1]
     less : the same on the other side where the figure has a kink here, which holds for less of the input; else None.
     change : share by which the figure changes when there is a tenth more of the input. [1]
     """
 
     input: str
+    of: str
     elasticity: float
     less: float | None
     change: float
@@ -48,8 +51,13 @@ class Elasticity:
     @property
     def sentence(self) -> str:
         """What it does, in words: ``"10 % more bandwidth buys 7.9 %"``."""
-        verb = "buys" if self.change > 0 else "costs"
-        return f"10 % more {self.input} {verb} {abs(self.change):.1%}".replace("%", " %").replace("  %", " %")
+        share = f"{abs(self.change):.1%}".replace("%", " %")
+        more = self.change > 0
+        if less_is_better(self.of):
+            verb, end = ("take", f"{share} more") if more else ("save", share)
+        else:
+            verb, end = "buy" if more else "cost", share
+        return f"10 % more {self.input} {verb}{'' if self.input.endswith('s') else 's'} {end}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,7 +80,7 @@ class Sensitivity:
 
     def __getitem__(self, name: str) -> Elasticity:
         """Return the elasticity to the input of that name; zero where it does nothing."""
-        return next((e for e in self.elasticities if e.input == name), Elasticity(name, 0.0, None, 0.0))
+        return next((e for e in self.elasticities if e.input == name), Elasticity(name, self.of, 0.0, None, 0.0))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, texts and numbers; ``schema_version`` comes first."""
@@ -89,6 +97,36 @@ class Sensitivity:
 
     def __str__(self) -> str:
         return "\n".join(_page(self))
+
+
+def less_is_better(path: str) -> bool:
+    """Whether less of a figure is better: times and sizes, but not room."""
+    if path in {"memory.capacity_bytes", "memory.physical_bytes"}:
+        return False
+    return unit_of(path) in {"s", "B", "FLOP"}
+
+
+def unit_of(path: str) -> str:
+    """Return the unit of a figure by its dotted path.
+
+    Examples
+    --------
+    >>> [unit_of(p) for p in ("decode.ceiling.tokens_per_s", "memory.total_bytes", "serving.ttft_s.value")]
+    ['tok/s', 'B', 's']
+    """
+    words = path.split(".")
+    last = words[-1]
+    if words[0] == "serving" and len(words) > 1:
+        return "tok/s" if "tok_per_s" in words[1] else "s"
+    if "terms" in words or last.startswith("seconds"):
+        return "s"
+    if last in {"low", "high"} or last.startswith("tokens_per_s"):
+        return "tok/s"
+    if "bytes" in last:
+        return "B"
+    if last.startswith("flop"):
+        return "FLOP"
+    return "token" if last in {"max_context", "cache_tokens", "tokens"} else ""
 
 
 def figure_paths(p: Any, path: str = "") -> Iterator[str]:
@@ -120,6 +158,14 @@ def check_path(p: Prediction, path: Any) -> str:
     known = list(figure_paths(p))
     if path in known:
         return path
+    if isinstance(path, str) and re.match(r"(decode|prefill)\.expected\.|serving\.\w+\.(value|low|high)$", path):
+        raise WorkloadError(
+            f"this prediction has no figure {path!r}: it wants an engine that was measured, and room for the model"
+        )
+    if isinstance(path, str) and path.startswith("serving."):
+        raise WorkloadError(
+            f"this prediction has no figure {path!r:.80}: it wants concurrency, prompt and output, or another name"
+        )
     near = neighbours(path, known)[:3] if isinstance(path, str) else []
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known[:3])} ..."
     raise WorkloadError(f"this prediction has no figure {path!r:.80}; {hint}")
@@ -165,15 +211,13 @@ def sensitivity(s: Setting, work: Workload, level: float, p: Prediction, of: str
         less = None
         here = slope / value
         if tied:
-            here, less = (
-                _slopes(s, work, level, of, {name: 1.0 + side})[0][0] / value for side in (BESIDE, -BESIDE)
-            )
+            here, less = (_slopes(s, work, level, of, {name: 1.0 + side})[0][0] / value for side in (BESIDE, -BESIDE))
             less = less if abs(less - here) > DIFFERENT else None
         more: Any = figure(_predict.figures(*scaled(s, work, {name: 1.0 + MORE}), level), of)
         change = more / value - 1 if isinstance(more, int | float) else 0.0
         if here or change or less:
-            found.append(Elasticity(name, here, less, change))
-    found.sort(key=lambda e: (-max(abs(e.elasticity), abs(e.less or 0.0)), -abs(e.change)))
+            found.append(Elasticity(name, of, here, less, change))
+    found.sort(key=lambda e: -max(abs(e.elasticity), abs(e.less or 0.0), abs(e.change) / MORE))
     return Sensitivity(of, value, heading(p), workload(p), tuple(found))
 
 
@@ -194,15 +238,32 @@ def _page(found: Sensitivity) -> Iterator[str]:
     yield found.title
     yield found.workload
     yield ""
-    yield f"what changes {found.of} ({found.value:,.4g})"
+    value = amount(found.value, unit_of(found.of))
+    yield f"what changes {found.of}, {value}"
     yield ""
     shown = [e for e in found.elasticities if max(abs(e.elasticity), abs(e.change)) >= LEAST_SHOWN]
-    yield f"  {'input':<32} {'elasticity':>10}  {'10 % more':>9}"
-    for e in shown:
-        kink = f"  kink: {e.less:+.3f} for less" if e.less is not None else ""
-        yield f"  {e.input:<32} {e.elasticity:>+10.3f}  {e.change:>+9.1%}{kink}"
     if not shown:
         yield "  no input changes it"
         return
+    whole = isinstance(found.value, int)
+    yield f"  {'input':<32} {'elasticity':>10}  {'10 % more':>9}"
+    for e in shown:
+        kink = f"  a kink: {e.less:+.3f} for less" if e.less is not None else ""
+        yield f"  {e.input:<32} {'-' if whole else f'{e.elasticity:+.3f}':>10}  {e.change:>+9.1%}{kink}"
     yield ""
-    yield f"  {shown[0].sentence}."
+    yield from (f"  {e.sentence}" for e in shown[:MOST_SENTENCES])
+    if whole:
+        yield "  a whole number: it moves in steps, between which its slope is 0"
+
+
+MOST_SENTENCES = 3
+
+
+def amount(value: float, unit: str) -> str:
+    """Return a figure with its unit as printed."""
+    if unit == "tok/s":
+        return rate(value)
+    if unit in {"", "token"}:
+        text = f"{value:,}" if isinstance(value, int) else units.significant(value, 4)
+        return f"{text} tokens" if unit == "token" else text
+    return units.text(value, unit, 4)

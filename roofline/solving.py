@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math  # noqa: TID251 (a search over numbers, no formula)
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from roofline.inputs import inputs, scaled
 from roofline.loading import load_model
 from roofline.recipes import stored
 from roofline.results import SCHEMA_VERSION, Prediction
-from roofline.sensitivity import check_path, figure
+from roofline.sensitivity import check_path, figure, less_is_better, unit_of
 from roofline.specs import HardwareSpec, ModelSpec
 from roofline.specs.model import Experts
 from roofline.specs.search import neighbours
@@ -170,17 +171,11 @@ def solve(
     """
     asked = _asked(for_, options)
     amount, unit = _target(target)
+    if of is not None and not isinstance(of, str):
+        raise WorkloadError(f"of is {of!r:.60}, but the path of a figure is wanted, for example {DEFAULT['s']!r}")
     question = _Question(load_model(model, assume_known=options.get("assume_known", False)), hardware, asked, options)
     path = of or DEFAULT.get(unit or "tok/s", DEFAULT["tok/s"])
-    now = question.predict()
-    check_path(now, path)
-    wanted = unit_of(path)
-    if unit not in {None, wanted}:
-        raise WorkloadError(
-            f"target is {target!r}, in {unit}, but {path} is in {wanted or 'no unit'}: it wants "
-            f"{_EXAMPLES.get(wanted, 'a number')}"
-        )
-    return question.answer(path, amount, now)
+    return question.answer(path, amount, unit)
 
 
 def _asked(for_: Any, options: dict[str, Any]) -> str:
@@ -198,7 +193,8 @@ def _asked(for_: Any, options: dict[str, Any]) -> str:
 
 _EXAMPLES = {"tok/s": "'50 tok/s'", "s": "'20 ms'", "B": "'100 GiB'", "token": "'32k tok'", "": "a number"}
 
-_SPEED = re.compile(r"(tok|tokens|token)(/s|/second)")
+_SPEED = re.compile(r"([kM]?)(?:tok|tokens?)/s")
+_TOKENS = re.compile(r"tok|tokens?")
 
 
 def _target(target: Any) -> tuple[float, str | None]:
@@ -207,60 +203,44 @@ def _target(target: Any) -> tuple[float, str | None]:
         return _positive(float(target), target), None
     if not isinstance(target, str):
         raise WorkloadError(f"target is {target!r:.60}, but a text such as '50 tok/s' or a number is wanted")
-    number, _, unit = target.strip().partition(" ")
-    unit = unit.strip()
     try:
-        if not unit:
-            return _positive(float(number.replace("_", "")), target), None
-        if unit in {"tok", "tokens", "token"}:
-            return _positive(float(units.count(number)), target), "token"
-        prefix = unit[:1] if unit[1:] and _SPEED.fullmatch(unit[1:]) else ""
-        if _SPEED.fullmatch(unit[len(prefix) :]) and prefix in units.DECIMAL:
-            return _positive(float(number.replace("_", "").replace(",", "")) * units.DECIMAL[prefix], target), "tok/s"
-        for dimension, short in (("s", "s"), ("byte", "B")):
-            try:
-                return _positive(units.parse(target, dimension), target), short
-            except UnitError:
-                continue
+        value, unit = _read(*target.strip().partition(" ")[::2])
     except (ValueError, UnitError):
-        pass
-    raise WorkloadError(
-        f"target is {target!r:.60}, which cannot be read: '50 tok/s', '20 ms', '100 GiB', '32k tok' or a number is wanted"
-    )
+        raise WorkloadError(
+            f"target is {target!r:.60}, which cannot be read: '50 tok/s', '20 ms', '100 GiB', '32k tok' or a number is "
+            f"wanted"
+        ) from None
+    return _positive(value, target), unit
+
+
+def _read(number: str, unit: str) -> tuple[float, str | None]:
+    """Return a number and the unit behind it in SI.
+
+    Raises
+    ------
+    ValueError
+        It is none, or of another unit.
+    """
+    unit = unit.strip()
+    if _TOKENS.fullmatch(unit):
+        return float(units.count(number)), "token"
+    value = float(number.replace("_", "").replace(",", ""))
+    if not unit:
+        return value, None
+    if speed := _SPEED.fullmatch(unit):
+        return value * units.DECIMAL[speed[1]], "tok/s"
+    if value <= 0:
+        return value, None
+    try:
+        return units.parse(f"{number} {unit}", "s"), "s"
+    except UnitError:
+        return units.parse(f"{number} {unit}", "byte"), "B"
 
 
 def _positive(value: float, target: Any) -> float:
     if not 0 < value < math.inf:
         raise WorkloadError(f"target is {target!r:.60}, but an amount above 0 is wanted")
     return value
-
-
-def unit_of(path: str) -> str:
-    """Return the unit of a figure by its dotted path.
-
-    Examples
-    --------
-    >>> [unit_of(p) for p in ("decode.ceiling.tokens_per_s", "memory.total_bytes", "serving.ttft_s.value")]
-    ['tok/s', 'B', 's']
-    """
-    words = path.split(".")
-    if words[0] == "serving":
-        return "tok/s" if "tok_per_s" in words[1] else "s"
-    last = words[-1]
-    if words[-2] == "terms" or last.startswith("seconds"):
-        return "s"
-    if last in {"low", "high"} or last.startswith("tokens_per_s"):
-        return "tok/s"
-    if "bytes" in last:
-        return "B"
-    if last.startswith("flop"):
-        return "FLOP"
-    return "token" if last in {"max_context", "cache_tokens", "tokens"} else ""
-
-
-def _is_at_most(path: str) -> bool:
-    """Whether less of the figure is better: times and sizes, but not room."""
-    return unit_of(path) in {"s", "B", "FLOP"} and path not in {"memory.capacity_bytes", "memory.physical_bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,25 +279,66 @@ class _Question:
             return _predict._prediction(*scaled(setting, work, dict.fromkeys(self.scaled, value)), level)  # noqa: SLF001
         return self.predict(**{self.asked: value})
 
-    def answer(self, path: str, target: float, now: Prediction) -> Solution:
+    def answer(self, path: str, target: float, unit: str | None) -> Solution:
         """Return the solution."""
-        self.base, self.path, self.target = now, path, target
-        self.at_most = _is_at_most(path)
-        self.scaled = _scaled_inputs(now, self.asked)
-        values = self._values()
-        tried = [_Tried(value, self.at(value)) for value in (values if self.asked != "top_k" else [values[0], values[-1]])]
+        self.base, self.path, self.target = self.predict(), path, target
+        self.at_most, self.must_fit = less_is_better(path), False
+        self.scaled = _scaled_inputs(self.base, self.asked)
+        tried = [_Tried(value, self.at(value)) for value in self._values()]
+        if not any(self._exists(one.prediction) for one in tried):
+            check_path(self.base, path)
+        wanted = unit_of(path)
+        if unit not in {None, wanted}:
+            raise WorkloadError(
+                f"the target is in {unit}, but {path} is in {wanted or 'no unit'}: {_EXAMPLES.get(wanted, 'a number')} "
+                f"is wanted"
+            )
         ascending = self._score(tried[-1].prediction) >= self._score(tried[0].prediction)
+        can_fit = not path.startswith("memory.") and any(one.prediction.memory.fits for one in tried)
+        beyond = ascending and self.asked in COUNTS and self.asked != "devices"
+        self.must_fit = can_fit and not beyond
         good = [index for index, one in enumerate(tried) if self._reaches(one.prediction)]
         if not good:
-            best = max(tried, key=lambda one: self._score(one.prediction))
-            return self._solution(None, best, best.value)
+            return self._none(tried, can_fit=can_fit)
         if self.asked in {"weights", "kv"}:
             found = tried[good[0]]
         elif ascending:
             found = self._between(tried[good[0] - 1] if good[0] else None, tried[good[0]])
         else:
             found = self._between(tried[good[-1] + 1] if good[-1] + 1 < len(tried) else None, tried[good[-1]])
-        return self._solution(found, found, None)
+        if beyond and can_fit and not found.prediction.memory.fits:
+            note = f"{self.asked} {found.value:,} would reach it, but does not fit"
+            return self._solution(None, self._largest_fitting(tried), (note,), binding="capacity")
+        return self._solution(found, found, ())
+
+    def _none(self, tried: list[_Tried], *, can_fit: bool) -> Solution:
+        """Return that no value reaches the target, and the best there is."""
+        best = most = max(reversed(tried), key=lambda one: self._score(one.prediction))
+        if can_fit and not most.prediction.memory.fits:
+            best = self._largest_fitting(tried) if self.asked in COUNTS else self._best_fitting(tried)
+        if best is most:
+            return self._solution(None, best, ())
+        gives, binding = (
+            shown(figure(most.prediction, self.path), unit_of(self.path)),
+            _binding(most.prediction, self.path),
+        )
+        bound = f", {binding}-bound" if binding else ""
+        verb = "reaches it" if self._is_enough(most.prediction) else "gives the most"
+        note = f"whatever fits, {shown(most.value, self._unit())} {verb}: {gives}{bound}"
+        return self._solution(None, best, (note,), binding="capacity")
+
+    def _best_fitting(self, tried: list[_Tried]) -> _Tried:
+        return max((one for one in tried if one.prediction.memory.fits), key=lambda one: self._score(one.prediction))
+
+    def _largest_fitting(self, tried: list[_Tried]) -> _Tried:
+        """Return the largest count that fits, where smaller ones do."""
+        good = [one for one in tried if one.prediction.memory.fits][-1]
+        bad = next((one for one in tried if one.value > good.value), good)
+        while bad.value - good.value > 1:
+            middle = (good.value + bad.value) // 2
+            here = _Tried(middle, self.at(middle))
+            good, bad = (here, bad) if here.prediction.memory.fits else (good, here)
+        return good
 
     def _score(self, p: Prediction) -> float:
         """Return the figure, larger being better; what does not exist is the worst."""
@@ -328,11 +349,15 @@ class _Question:
 
     def _exists(self, p: Prediction) -> bool:
         try:
-            return figure(p, self.path) is not None
+            value = figure(p, self.path)
         except (AttributeError, KeyError):
             return False
+        return isinstance(value, int | float) and not isinstance(value, bool)
 
     def _reaches(self, p: Prediction) -> bool:
+        return self._is_enough(p) and (p.memory.fits or not self.must_fit)
+
+    def _is_enough(self, p: Prediction) -> bool:
         slack = 1e-12 * self.target
         return self._score(p) >= (-self.target if self.at_most else self.target) - slack
 
@@ -384,12 +409,9 @@ class _Question:
             raise WorkloadError(f"no {self.asked} is left of the {longest:,} tokens that {self.model.name} takes")
         return most
 
-    def _solution(self, found: _Tried | None, shown: _Tried, best: Any) -> Solution:
-        p = shown.prediction
-        value, now, unit = (found.value if found else None), self._now(), self._unit()
-        if self.asked in RATES:
-            value = None if value is None else value * now
-            best = None if best is None else best * now
+    def _solution(self, found: _Tried | None, nearest: _Tried, notes: tuple[str, ...], binding: str = "") -> Solution:
+        p, now, unit = nearest.prediction, self._now(), self._unit()
+        value = nearest.value * now if self.asked in RATES else nearest.value
         solution = Solution(
             for_=self.asked,
             of=self.path,
@@ -397,15 +419,15 @@ class _Question:
             target_unit=unit_of(self.path),
             at_most=self.at_most,
             reached=found is not None,
-            value=value,
+            value=value if found else None,
             unit=unit,
             now=now,
             achieved=figure(p, self.path) if self._exists(p) else 0.0,
-            best=best,
-            binding=_binding(p, self.path),
+            best=None if found else value,
+            binding=binding or _binding(p, self.path),
             formula=None,
             prediction=p,
-            notes=tuple(self._notes(found, p)),
+            notes=(*notes, *self._notes(found, p)),
         )
         if found is None or isinstance(value, str):
             return solution
@@ -439,9 +461,9 @@ class _Question:
             end = "least" if found.value == COUNTS[self.asked] else "most"
             notes.append(f"it is the {end} that was tried")
         if not p.memory.fits and self.asked != "capacity":
-            missing = units.gib(p.memory.missing_bytes)
-            limit = f"; batch {p.memory.max_batch:,} would" if self.asked == "batch" and p.memory.max_batch else ""
-            notes.append(f"it does not fit: {missing} are missing{limit}")
+            notes.append(
+                f"it does not fit: {units.gib(p.memory.missing_bytes)} are missing, so that it is hypothetical"
+            )
         return notes
 
 
@@ -506,7 +528,7 @@ def shown(value: Any, unit: str) -> str:
     return units.text(value, unit, 4)
 
 
-NAMES = {"peak": "compute peak", "link": "link bandwidth", "capacity": "memory", "top_k": "experts a token"}
+NAMES = {"peak": "compute peak", "link": "link bandwidth", "top_k": "experts a token"}
 
 
 def sentence(s: Solution) -> str:
@@ -528,8 +550,10 @@ def _page(s: Solution) -> list[str]:
     if s.reached:
         lines.append(f"  {name:<16} {shown(s.value, s.unit)}{_compared(s)}")
     else:
-        lines.append(f"  {name:<16} none reaches it; the best tried is {shown(s.best, s.unit)}")
+        best = "however much there is" if s.for_ in RATES else f"the best is {shown(s.best, s.unit)}"
+        lines.append(f"  {name:<16} none reaches it, {best}")
     bound = f"  {s.binding}-bound" if s.binding in {"memory", "compute", "link"} else ""
+    bound = "  as much as fits" if s.binding == "capacity" and not s.reached else bound
     lines.append(f"  {'gives':<16} {shown(s.achieved, s.target_unit)}{bound}")
     memory = f"{units.gib(p.memory.total_bytes)} of {units.gib(p.memory.capacity_bytes)}"
     lines.append(f"  {'memory':<16} {memory}, {'fits' if p.memory.fits else 'too small'}")
@@ -537,9 +561,18 @@ def _page(s: Solution) -> list[str]:
         from roofline.explanation.plain import plain_formula, plain_symbol
 
         lines.append(f"  {'formula':<16} {plain_symbol(s.formula.symbol)} = {plain_formula(s.formula.formula)}")
-        lines.append(f"  {'':<16} {s.formula.meaning}")
-    lines += [f"  {'note' if index == 0 else '':<16} {note}" for index, note in enumerate(s.notes)]
+        lines += _indented(s.formula.meaning, "")
+    for index, note in enumerate(s.notes):
+        lines += _indented(note, "note" if index == 0 else "")
     return lines
+
+
+def _indented(text: str, label: str) -> list[str]:
+    """Return lines of text behind a label, numbers not torn from their units."""
+    lines = textwrap.wrap(
+        text, 80, initial_indent=f"  {label:<16} ", subsequent_indent=" " * 19, break_on_hyphens=False
+    )
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _compared(s: Solution) -> str:

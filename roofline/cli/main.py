@@ -22,6 +22,7 @@ from roofline.cli import (
     plotting,
     prediction,
     showing,
+    solving,
     sweeping,
     validating,
 )
@@ -30,6 +31,7 @@ from roofline.errors import RooflineError, WorkloadError
 VERBS = (
     prediction,
     explaining,
+    solving,
     sweeping,
     plotting,
     listing,

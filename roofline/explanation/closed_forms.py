@@ -58,15 +58,15 @@ class _Points:
         self.weights = self._given("W", here.weight_bytes, "B", "weights read in a step, top-k experts", sources)
         self.batch = self._given("B", work.batch, "", "sequences that decode together (batch)")
         self.state = self._given("S_1", s.transformer.state_bytes, "B", "recurrent state of one sequence")
-        self.cached = self._given("b", bytes_read_a_token(s.transformer), "B", f"cache read of a token in {s.kv}, all layers")
+        self.cached = self._given(
+            "b", bytes_read_a_token(s.transformer), "B", f"cache read of a token in {s.kv}, all layers"
+        )
 
     def at(self, batch: float, context: float, model: Transformer | None = None) -> PassTimes:
         """Return the decode step at this batch and context."""
         return pass_times(model or self.s.transformer, self.s.machine, Pass(batch, 1, context), self.s.tensor_parallel)
 
-    def _given(
-        self, name: str, value: float, unit: str, meaning: str, sources: tuple[Citation, ...] = ()
-    ) -> Any:
+    def _given(self, name: str, value: float, unit: str, meaning: str, sources: tuple[Citation, ...] = ()) -> Any:
         return self.ledger.given(name, value, unit, meaning, sources) if value else 0
 
     def ridges(self) -> Iterator[ClosedForm]:
@@ -106,7 +106,9 @@ class _Points:
 
     def _crossover(self, context: int, mark: str, said: str) -> ClosedForm:
         one: Any = self.at(1, context)
-        read = self._given(f"K_1{mark}", one.kv_bytes + one.state_bytes, "B", f"cache and state read a sequence, {said}")
+        read = self._given(
+            f"K_1{mark}", one.kv_bytes + one.state_bytes, "B", f"cache and state read a sequence, {said}"
+        )
         tau = self.ledger.given(f"tau{mark}", one.compute, "s", f"time to compute a token of one sequence, {said}")
         unknown = sympy.Symbol(f"B_c{mark}", positive=True)
         reading = tidy(self.machine.memory_seconds(self.weights + unknown * read))
@@ -166,8 +168,9 @@ class _Points:
                 "token",
                 unknown,
                 [line] if self._linear else [],
-                lambda c, other=other: self.at(self.work.batch, c, other).bytes
-                - (1 - SAVED) * self.at(self.work.batch, c).bytes,
+                lambda c, other=other: (
+                    self.at(self.work.batch, c, other).bytes - (1 - SAVED) * self.at(self.work.batch, c).bytes
+                ),
                 f"it never saves {SAVED:.0%}",
                 self.s.model.architecture.max_context,
             )
@@ -186,7 +189,7 @@ class _Points:
         """Return the point where one of the lines vanishes, else where the difference does, found numerically."""
         for line in lines:
             for root in sympy.solve(line, unknown):
-                step = self.ledger.step(unknown.name, _positive_first(root), unit, key)
+                step = self.ledger.step(unknown.name, positive_first(root), unit, key)
                 if step.value > 0 and _vanishes(difference, step.value):
                     return ClosedForm(key, meaning, step, step.value, unit, _note(step.value, longest))
         most = LARGEST_BATCH if unit == "" else LARGEST_CONTEXT
@@ -197,7 +200,7 @@ class _Points:
         return ClosedForm(key, meaning, None, found, unit, note)
 
 
-def _positive_first(root: Any) -> Any:
+def positive_first(root: Any) -> Any:
     """Return a fraction of two differences with the signs that are easier to read."""
     above, below = root.as_numer_denom()
     return -above / -below if above.could_extract_minus_sign() and below.could_extract_minus_sign() else root

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from roofline.explanation.closed_forms import bytes_read_a_token
+from roofline.explanation.closed_forms import bytes_read_a_token, positive_first
 from roofline.explanation.derivation import Ledger, Step, tidy
 from roofline.explanation.plain import amount, plain_symbol
 from roofline.explanation.symbolic import symbolic_machine
@@ -54,10 +54,15 @@ def closed_form(solution: Solution, base: Prediction) -> Step | None:
         return ledger.given(name, value, unit, "") if value else 0
 
     batch, context = given("B", work.batch, ""), ledger.given("c", work.context, "token", "")
-    state, cached = given("S_1", setting.transformer.state_bytes, "B"), given("b", bytes_read_a_token(setting.transformer), "B")
+    state, cached = (
+        given("S_1", setting.transformer.state_bytes, "B"),
+        given("b", bytes_read_a_token(setting.transformer), "B"),
+    )
     moved = given("W", weights, "B") + batch * (state + cached * context)
     target = ledger.given("T" if words[2] == "seconds_per_step" else "r", solution.target, solution.target_unit, "")
-    seconds = {"seconds_per_step": target, "tokens_per_s": batch / target, "tokens_per_s_per_stream": 1 / target}[words[2]]
+    seconds = {"seconds_per_step": target, "tokens_per_s": batch / target, "tokens_per_s_per_stream": 1 / target}[
+        words[2]
+    ]
     reading = tidy(machine.memory_seconds(moved) if words[1] == "ceiling" else machine.streaming_seconds(moved))
     unknown = sympy.Symbol(UNKNOWNS[solution.for_], positive=True)
     for line in reading.args if isinstance(reading, sympy.Max) else (reading,):
@@ -72,13 +77,13 @@ def _checked(root: sympy.Expr, unknown: sympy.Symbol, ledger: Ledger, solution: 
     """Return the root as a step if it gives the number that was found."""
     if unknown in root.free_symbols:
         return None
-    found = Ledger(dict(ledger.values)).step(unknown.name, root, solution.unit, "")
+    found = Ledger(dict(ledger.values)).step(unknown.name, positive_first(root), solution.unit, "")
     value: Any = solution.value
     near = abs(found.value - value) <= (1 + CLOSE if isinstance(value, int) else CLOSE * value)
     if not near:
         return None
     numbers = [
-        f"{plain_symbol(g.symbol)} = {amount(g.value, g.unit)}"
+        f"{plain_symbol(g.symbol)} = {amount(g.value, g.unit)}".replace(" ", "\u00a0")
         for g in ledger.givens
         if g.symbol in found.formula.free_symbols
     ]
