@@ -22,7 +22,6 @@ from roofline.errors import (
 )
 from roofline.loading import load_model
 from roofline.results import Prediction
-from roofline.solving import Solution, solve
 from roofline.specs import (
     DeviceSpec,
     EngineSpec,
@@ -33,11 +32,13 @@ from roofline.specs import (
 )
 
 if TYPE_CHECKING:
+    from roofline.solving import Solution, solve
     from roofline.sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
 
 _LATER = {"sweep": "roofline.sweeps", "Sweep": "roofline.sweeps"}
+_LATER |= {"solve": "roofline.solving", "Solution": "roofline.solving"}
 """What needs numpy or more, which a single prediction does not: imported when it is asked for."""
 
 

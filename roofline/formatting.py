@@ -27,6 +27,33 @@ def rate(tokens_per_s: float) -> str:
     return units.text(tokens_per_s, "tok/s")
 
 
+PRINTED = {"byte": "B", "byte/s": "B/s", "token": "tok", "token/s": "tok/s", "FLOP/byte": "FLOP/B"}
+"""Units as they are printed, where that is shorter."""
+
+LARGEST_COUNT = 1e7
+"""Counts from here on are printed with an exponent."""
+
+
+def amount(value: float, unit: str, digits: int = 4) -> str:
+    """Return an amount in any unit as printed: ``273.0 GB/s``, ``4,096 tok``, ``26.10 ms``, ``2.73e9``.
+
+    Examples
+    --------
+    >>> amount(273e9, "byte/s"), amount(4096, "token"), amount(0.0261, "s"), amount(2.73e9, "1")
+    ('273.0 GB/s', '4,096 tok', '26.10 ms', '2.730e9')
+    """
+    printed = PRINTED.get(unit, unit)
+    if unit in {"1", "token"}:
+        if abs(value) >= LARGEST_COUNT:
+            text = f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e+", "e")
+        else:
+            text = f"{value:,.0f}" if value == round(value) else units.significant(value, digits)
+        return text if unit == "1" else f"{text} {printed}"
+    if unit in {"token/s", "FLOP/byte"} and abs(value) < LARGEST_COUNT:
+        return f"{units.significant(value, digits)} {printed}"
+    return units.text(value, printed, digits)
+
+
 def machine_title(p: Prediction) -> str:
     """Return the hardware as a person calls it: ``"2 × NVIDIA RTX PRO 6000"``."""
     title, in_title = p.titles[1], p.devices_in_title
@@ -82,6 +109,7 @@ def _shown_as(url: str, name: str) -> str:
 
 
 def workload(p: Prediction) -> str:
+    """Return the formats and the work in one line of the page."""
     streams = "1 stream" if p.batch == 1 else f"{p.batch:,} streams"
     context = f"{p.context:,} cached tokens" if p.context else "empty cache"
     each = " each" if p.batch > 1 and p.context else ""

@@ -21,7 +21,7 @@ WORK = ("batch", "context", "prompt", "output", "cached", "concurrency")
 
 
 def inputs(s: Setting, work: Workload) -> Iterator[str]:
-    """Yield the names of the inputs of a prediction: rates and sizes of the machine, of the model, the work, the engine."""
+    """Yield the names of the inputs of a prediction: of the machine, the model, the work and the engine."""
     m = s.machine
     if m.bytes_per_s is not None:
         yield "bandwidth"

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from roofline import _predict, units
+from roofline import _predict
 from roofline.dual import Dual, variables
 from roofline.errors import WorkloadError
-from roofline.formatting import heading, rate, workload
+from roofline.formatting import amount, heading, workload
 from roofline.inputs import inputs, scaled
 from roofline.results import SCHEMA_VERSION, Prediction
 from roofline.setting import Setting
 from roofline.specs.search import neighbours
+from roofline.sweeps.fields import flat, is_detail, more_is_better, unit
 from roofline.workload import Workload
 
 MORE = 0.1
@@ -53,7 +54,7 @@ class Elasticity:
         """What it does, in words: ``"10 % more bandwidth buys 7.9 %"``."""
         share = f"{abs(self.change):.1%}".replace("%", " %")
         more = self.change > 0
-        if less_is_better(self.of):
+        if not more_is_better(self.of):
             verb, end = ("take", f"{share} more") if more else ("save", share)
         else:
             verb, end = "buy" if more else "cost", share
@@ -99,52 +100,10 @@ class Sensitivity:
         return "\n".join(_page(self))
 
 
-def less_is_better(path: str) -> bool:
-    """Whether less of a figure is better: times and sizes, but not room."""
-    if path in {"memory.capacity_bytes", "memory.physical_bytes"}:
-        return False
-    return unit_of(path) in {"s", "B", "FLOP"}
-
-
-def unit_of(path: str) -> str:
-    """Return the unit of a figure by its dotted path.
-
-    Examples
-    --------
-    >>> [unit_of(p) for p in ("decode.ceiling.tokens_per_s", "memory.total_bytes", "serving.ttft_s.value")]
-    ['tok/s', 'B', 's']
-    """
-    words = path.split(".")
-    last = words[-1]
-    if words[0] == "serving" and len(words) > 1:
-        return "tok/s" if "tok_per_s" in words[1] else "s"
-    if "terms" in words or last.startswith("seconds"):
-        return "s"
-    if last in {"low", "high"} or last.startswith("tokens_per_s"):
-        return "tok/s"
-    if "bytes" in last:
-        return "B"
-    if last.startswith("flop"):
-        return "FLOP"
-    return "token" if last in {"max_context", "cache_tokens", "tokens"} else ""
-
-
-def figure_paths(p: Any, path: str = "") -> Iterator[str]:
-    """Yield the dotted paths of all figures of a prediction that are numbers."""
-    for part in ("memory", "decode", "prefill", "serving"):
-        yield from _paths(getattr(p, part), part)
-
-
-def _paths(node: Any, path: str) -> Iterator[str]:
-    if isinstance(node, int | float) and not isinstance(node, bool):
-        yield path
-    elif dataclasses.is_dataclass(node):
-        for f in dataclasses.fields(node):
-            if f.name not in {"level", "concurrency"}:
-                yield from _paths(getattr(node, f.name), f"{path}.{f.name}")
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            yield from _paths(value, f"{path}.{key}")
+def figure_paths(p: Prediction) -> list[str]:
+    """Return the dotted paths of the figures of a prediction that are numbers."""
+    numbers = ((path, value) for path, value in flat(p) if isinstance(value, int | float))
+    return [path for path, value in numbers if not isinstance(value, bool) and not is_detail(path)]
 
 
 def check_path(p: Prediction, path: Any) -> str:
@@ -155,7 +114,7 @@ def check_path(p: Prediction, path: Any) -> str:
     WorkloadError
         There is no number of that path.
     """
-    known = list(figure_paths(p))
+    known = figure_paths(p)
     if path in known:
         return path
     if isinstance(path, str) and re.match(r"(decode|prefill)\.expected\.|serving\.\w+\.(value|low|high)$", path):
@@ -238,7 +197,7 @@ def _page(found: Sensitivity) -> Iterator[str]:
     yield found.title
     yield found.workload
     yield ""
-    value = amount(found.value, unit_of(found.of))
+    value = amount(found.value, unit(found.of))
     yield f"what changes {found.of}, {value}"
     yield ""
     shown = [e for e in found.elasticities if max(abs(e.elasticity), abs(e.change)) >= LEAST_SHOWN]
@@ -257,13 +216,3 @@ def _page(found: Sensitivity) -> Iterator[str]:
 
 
 MOST_SENTENCES = 3
-
-
-def amount(value: float, unit: str) -> str:
-    """Return a figure with its unit as printed."""
-    if unit == "tok/s":
-        return rate(value)
-    if unit in {"", "token"}:
-        text = f"{value:,}" if isinstance(value, int) else units.significant(value, 4)
-        return f"{text} tokens" if unit == "token" else text
-    return units.text(value, unit, 4)

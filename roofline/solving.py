@@ -7,22 +7,25 @@ import json
 import math  # noqa: TID251 (a search over numbers, no formula)
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roofline import _predict, llama_cpp_mixes, units
 from roofline.errors import UnitError, WorkloadError
-from roofline.formatting import heading, rate
+from roofline.formatting import amount, heading
 from roofline.inputs import inputs, scaled
 from roofline.loading import load_model
 from roofline.recipes import stored
 from roofline.results import SCHEMA_VERSION, Prediction
-from roofline.sensitivity import check_path, figure, less_is_better, unit_of
+from roofline.sensitivity import check_path, figure
 from roofline.specs import HardwareSpec, ModelSpec
 from roofline.specs.model import Experts
 from roofline.specs.search import neighbours
+from roofline.sweeps.fields import more_is_better
+from roofline.sweeps.fields import unit as unit_of_figure
+from roofline.workload import LARGEST
 
 if TYPE_CHECKING:
     from roofline.explanation import Step
@@ -30,16 +33,13 @@ if TYPE_CHECKING:
 COUNTS = {"batch": 1, "context": 0, "prompt": 1, "output": 1, "cached": 0, "concurrency": 1, "devices": 1}
 """Whole numbers that can be asked for, and the least of each."""
 
-LARGEST = {"batch": 1_000_000, "concurrency": 1_000_000, "devices": 100_000}
-"""What is tried of those that no model limits."""
-
-RATES = {"bandwidth": "B/s", "peak": "FLOP/s", "link": "B/s", "capacity": "B"}
+RATES = {"bandwidth": "byte/s", "peak": "FLOP/s", "link": "byte/s", "capacity": "byte"}
 """Rates and sizes of the machine that can be asked for, and their units."""
 
 CHOICES = ("weights", "kv", "top_k")
 """Choices that can be asked for."""
 
-WIDEST_FACTOR = 1e6
+WIDEST_FACTOR = 4e6
 """Rates are tried up to so many times as high, and as low. [1]"""
 
 GRID = 120
@@ -52,9 +52,9 @@ PLAIN = ("bf16", "fp8", "nvfp4")
 """Formats of weights that are tried beside the model's own recipes, where the engine is not llama.cpp."""
 
 DEFAULT = {
-    "tok/s": "decode.ceiling.tokens_per_s",
+    "token/s": "decode.ceiling.tokens_per_s",
     "s": "decode.ceiling.seconds_per_step",
-    "B": "memory.total_bytes",
+    "byte": "memory.total_bytes",
     "token": "memory.max_context",
 }
 """Figure that a target of each unit is about unless said otherwise."""
@@ -73,7 +73,7 @@ class Solution:
     at_most : whether the figure is to be at most the target; else at least.
     reached : whether some value reaches it.
     value : the value that just reaches it, a number or the name of a format; None where none does.
-    unit : of the value; empty for counts and names.
+    unit : of the value; ``1`` for counts and names.
     now : what the input is without being asked for; None where it is nothing yet.
     achieved : the figure at the value; where the target is not reached, the best there is.
     best : the value tried that comes nearest, where the target is not reached.
@@ -170,12 +170,12 @@ def solve(
     (True, 'token', True)
     """
     asked = _asked(for_, options)
-    amount, unit = _target(target)
+    wanted, unit = _target(target)
     if of is not None and not isinstance(of, str):
         raise WorkloadError(f"of is {of!r:.60}, but the path of a figure is wanted, for example {DEFAULT['s']!r}")
     question = _Question(load_model(model, assume_known=options.get("assume_known", False)), hardware, asked, options)
-    path = of or DEFAULT.get(unit or "tok/s", DEFAULT["tok/s"])
-    return question.answer(path, amount, unit)
+    path = of or DEFAULT.get(unit or "token/s", DEFAULT["token/s"])
+    return question.answer(path, wanted, unit)
 
 
 def _asked(for_: Any, options: dict[str, Any]) -> str:
@@ -191,7 +191,7 @@ def _asked(for_: Any, options: dict[str, Any]) -> str:
     return for_
 
 
-_EXAMPLES = {"tok/s": "'50 tok/s'", "s": "'20 ms'", "B": "'100 GiB'", "token": "'32k tok'", "": "a number"}
+_EXAMPLES = {"token/s": "'50 tok/s'", "s": "'20 ms'", "byte": "'100 GiB'", "token": "'32k tok'"}
 
 _SPEED = re.compile(r"([kM]?)(?:tok|tokens?)/s")
 _TOKENS = re.compile(r"tok|tokens?")
@@ -228,13 +228,13 @@ def _read(number: str, unit: str) -> tuple[float, str | None]:
     if not unit:
         return value, None
     if speed := _SPEED.fullmatch(unit):
-        return value * units.DECIMAL[speed[1]], "tok/s"
+        return value * units.DECIMAL[speed[1]], "token/s"
     if value <= 0:
         return value, None
     try:
         return units.parse(f"{number} {unit}", "s"), "s"
     except UnitError:
-        return units.parse(f"{number} {unit}", "byte"), "B"
+        return units.parse(f"{number} {unit}", "byte"), "byte"
 
 
 def _positive(value: float, target: Any) -> float:
@@ -282,12 +282,12 @@ class _Question:
     def answer(self, path: str, target: float, unit: str | None) -> Solution:
         """Return the solution."""
         self.base, self.path, self.target = self.predict(), path, target
-        self.at_most, self.must_fit = less_is_better(path), False
+        self.at_most, self.must_fit = not more_is_better(path), False
         self.scaled = _scaled_inputs(self.base, self.asked)
         tried = [_Tried(value, self.at(value)) for value in self._values()]
         if not any(self._exists(one.prediction) for one in tried):
             check_path(self.base, path)
-        wanted = unit_of(path)
+        wanted = unit_of_figure(path)
         if unit not in {None, wanted}:
             raise WorkloadError(
                 f"the target is in {unit}, but {path} is in {wanted or 'no unit'}: {_EXAMPLES.get(wanted, 'a number')} "
@@ -319,7 +319,7 @@ class _Question:
         if best is most:
             return self._solution(None, best, ())
         gives, binding = (
-            shown(figure(most.prediction, self.path), unit_of(self.path)),
+            shown(figure(most.prediction, self.path), unit_of_figure(self.path)),
             _binding(most.prediction, self.path),
         )
         bound = f", {binding}-bound" if binding else ""
@@ -416,7 +416,7 @@ class _Question:
             for_=self.asked,
             of=self.path,
             target=self.target,
-            target_unit=unit_of(self.path),
+            target_unit=unit_of_figure(self.path),
             at_most=self.at_most,
             reached=found is not None,
             value=value if found else None,
@@ -451,7 +451,7 @@ class _Question:
     def _unit(self) -> str:
         if self.asked in RATES:
             return RATES[self.asked]
-        return "token" if self.asked in {"context", "prompt", "output", "cached"} else ""
+        return "token" if self.asked in {"context", "prompt", "output", "cached"} else "1"
 
     def _notes(self, found: _Tried | None, p: Prediction) -> list[str]:
         notes = []
@@ -517,15 +517,7 @@ def _binding(p: Prediction, path: str) -> str:
 
 def shown(value: Any, unit: str) -> str:
     """Return a value with its unit as printed."""
-    if isinstance(value, str):
-        return value
-    if unit in {"", "token"}:
-        whole = isinstance(value, int) or float(value).is_integer()
-        text = f"{value:,.0f}" if whole else units.significant(value, 4)
-        return f"{text} tokens" if unit == "token" else text
-    if unit == "tok/s":
-        return rate(value)
-    return units.text(value, unit, 4)
+    return value if isinstance(value, str) else amount(value, unit)
 
 
 NAMES = {"peak": "compute peak", "link": "link bandwidth", "top_k": "experts a token"}

@@ -174,8 +174,8 @@ def test_capacity_that_a_context_needs_just_holds_it():
         (float("nan"), "batch", {}, "above 0"),
         (float("inf"), "batch", {}, "above 0"),
         ("nan tok/s", "batch", {}, "above 0"),
-        ("1 GiB", "batch", {"of": "decode.ceiling.tokens_per_s"}, "is in tok/s"),
-        ("20 ms", "batch", {"of": "decode.ceiling.tokens_per_s"}, "is in tok/s"),
+        ("1 GiB", "batch", {"of": "decode.ceiling.tokens_per_s"}, "is in token/s"),
+        ("20 ms", "batch", {"of": "decode.ceiling.tokens_per_s"}, "is in token/s"),
         (5, "batch", {"of": "decode.ceiling.tokens"}, "did you mean"),
         (5, "batch", {"of": 7}, "path of a figure"),
         (5, "batch", {"of": "decode.expected.tokens_per_s"}, "wants an engine"),
@@ -235,7 +235,7 @@ def test_the_command_line(capsys):
     assert "β = " in capsys.readouterr().out
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found)[0] == "schema_version"
+    assert next(iter(found)) == "schema_version"
     assert found["reached"] is True
     words[-3:] = ["1e9", "--for", "bandwidth"]
     assert main(words) == 0

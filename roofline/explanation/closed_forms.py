@@ -55,11 +55,11 @@ class _Points:
         here: Any = self.at(work.batch, work.context)
         self.here = here
         sources = cited(s, "weights ") or cited(s, "architecture of ")
-        self.weights = self._given("W", here.weight_bytes, "B", "weights read in a step, top-k experts", sources)
-        self.batch = self._given("B", work.batch, "", "sequences that decode together (batch)")
-        self.state = self._given("S_1", s.transformer.state_bytes, "B", "recurrent state of one sequence")
+        self.weights = self._given("W", here.weight_bytes, "byte", "weights read in a step, top-k experts", sources)
+        self.batch = self._given("B", work.batch, "1", "sequences that decode together (batch)")
+        self.state = self._given("S_1", s.transformer.state_bytes, "byte", "recurrent state of one sequence")
         self.cached = self._given(
-            "b", bytes_read_a_token(s.transformer), "B", f"cache read of a token in {s.kv}, all layers"
+            "b", bytes_read_a_token(s.transformer), "byte", f"cache read of a token in {s.kv}, all layers"
         )
 
     def at(self, batch: float, context: float, model: Transformer | None = None) -> PassTimes:
@@ -76,13 +76,13 @@ class _Points:
             return
         for format_, peak in self.machine.peaks.items():
             formula = ops.ridge_point(flop_per_s=peak, bytes_per_s=beta)
-            step = self.ledger.step(f"I_{format_}", formula, "FLOP/B", f"ridge point of {format_}")
+            step = self.ledger.step(f"I_{format_}", formula, "FLOP/byte", f"ridge point of {format_}")
             yield ClosedForm(
                 f"ridge point, {format_}",
                 f"FLOP a byte above which the {format_} peak bounds, below which memory does",
                 step,
                 step.value,
-                "FLOP/B",
+                "FLOP/byte",
             )
 
     def batches(self) -> Iterator[ClosedForm]:
@@ -100,14 +100,14 @@ class _Points:
                 f"the same at {self.work.context:,} cached tokens when every token picks its experts evenly at random",
                 None,
                 found,
-                "",
+                "1",
                 why if found else "bound by memory at every batch",
             )
 
     def _crossover(self, context: int, mark: str, said: str) -> ClosedForm:
         one: Any = self.at(1, context)
         read = self._given(
-            f"K_1{mark}", one.kv_bytes + one.state_bytes, "B", f"cache and state read a sequence, {said}"
+            f"K_1{mark}", one.kv_bytes + one.state_bytes, "byte", f"cache and state read a sequence, {said}"
         )
         tau = self.ledger.given(f"tau{mark}", one.compute, "s", f"time to compute a token of one sequence, {said}")
         unknown = sympy.Symbol(f"B_c{mark}", positive=True)
@@ -116,7 +116,7 @@ class _Points:
         return self._closed(
             "crossover batch" + (", empty cache" if mark else ""),
             f"sequences from which computing takes longer than reading, at {said}",
-            "",
+            "1",
             unknown,
             [line - unknown * tau for line in lines],
             lambda batch: _memory_leads(self.at(batch, context)),
@@ -135,7 +135,7 @@ class _Points:
             "token",
             unknown,
             [self.weights - self.batch * self.cached * unknown] if self._linear else [],
-            lambda c: (lambda t: t.weight_bytes - t.kv_bytes)(self.at(self.work.batch, c)),
+            lambda c: _weights_lead(self.at(self.work.batch, c)),
             "the cache that is read stops growing before",
             longest,
         )
@@ -157,7 +157,7 @@ class _Points:
             if size >= bytes_read_a_token(self.s.transformer):
                 continue
             unknown = sympy.Symbol(f"c_{name}", positive=True)
-            small = self._given(f"b_{name}", size, "B", f"cache read of a token in {name}, all layers")
+            small = self._given(f"b_{name}", size, "byte", f"cache read of a token in {name}, all layers")
             fixed = self.weights + self.batch * self.state
             shorter = fixed + self.batch * small * unknown
             step = fixed + self.batch * self.cached * unknown
@@ -192,7 +192,7 @@ class _Points:
                 step = self.ledger.step(unknown.name, positive_first(root), unit, key)
                 if step.value > 0 and _vanishes(difference, step.value):
                     return ClosedForm(key, meaning, step, step.value, unit, _note(step.value, longest))
-        most = LARGEST_BATCH if unit == "" else LARGEST_CONTEXT
+        most = LARGEST_BATCH if unit == "1" else LARGEST_CONTEXT
         found = None if lines else _first_below(difference, 0.0, most)
         if found is None:
             return ClosedForm(key, meaning, None, None, unit, none)
@@ -219,6 +219,10 @@ def bytes_read_a_token(model: Transformer) -> float:
 
 def _memory_leads(t: Any) -> float:
     return t.memory - t.compute
+
+
+def _weights_lead(t: Any) -> float:
+    return t.weight_bytes - t.kv_bytes
 
 
 def _uniform_leads(t: Any) -> float:

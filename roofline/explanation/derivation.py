@@ -21,7 +21,7 @@ class Given:
     ----------
     symbol : what it is called in formulas.
     value : in SI units.
-    unit : ``B``, ``B/s``, ``FLOP/s``, ``s``, ``token`` ...; empty for a count.
+    unit : ``byte``, ``byte/s``, ``FLOP/s``, ``s``, ``token`` ...; ``1`` for a count.
     meaning : what it is.
     sources : where it was read; empty where the caller said it.
     operation : the number of the operation that it belongs to; None: it belongs to no one.
@@ -158,7 +158,6 @@ class Explanation:
     sections : figures and what they follow from.
     closed_forms : ridge points, crossovers, break-evens.
     closed_givens : what the closed forms are made of.
-    sensitive : what more of each input would change, in words; empty unless asked for.
     """
 
     title: str

@@ -8,8 +8,9 @@ import sympy
 
 from roofline.explanation.closed_forms import bytes_read_a_token, positive_first
 from roofline.explanation.derivation import Ledger, Step, tidy
-from roofline.explanation.plain import amount, plain_symbol
+from roofline.explanation.plain import plain_symbol
 from roofline.explanation.symbolic import symbolic_machine
+from roofline.formatting import amount
 from roofline.results import Prediction
 
 if TYPE_CHECKING:
@@ -53,12 +54,12 @@ def closed_form(solution: Solution, base: Prediction) -> Step | None:
     def given(name: str, value: float, unit: str) -> Any:
         return ledger.given(name, value, unit, "") if value else 0
 
-    batch, context = given("B", work.batch, ""), ledger.given("c", work.context, "token", "")
+    batch, context = given("B", work.batch, "1"), ledger.given("c", work.context, "token", "")
     state, cached = (
-        given("S_1", setting.transformer.state_bytes, "B"),
-        given("b", bytes_read_a_token(setting.transformer), "B"),
+        given("S_1", setting.transformer.state_bytes, "byte"),
+        given("b", bytes_read_a_token(setting.transformer), "byte"),
     )
-    moved = given("W", weights, "B") + batch * (state + cached * context)
+    moved = given("W", weights, "byte") + batch * (state + cached * context)
     target = ledger.given("T" if words[2] == "seconds_per_step" else "r", solution.target, solution.target_unit, "")
     seconds = {"seconds_per_step": target, "tokens_per_s": batch / target, "tokens_per_s_per_stream": 1 / target}[
         words[2]

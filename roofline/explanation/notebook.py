@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import sympy
 
 from roofline.explanation.derivation import Explanation, Given, Section, Step
-from roofline.explanation.plain import amount, is_long_sum
+from roofline.explanation.plain import is_long_sum
+from roofline.formatting import amount
 
 
 def latex(step: Step) -> str:
-    r"""Return a step as LaTeX: ``t = \max\left(t_{compute}, t_{memory}\right)``; a long sum over operations as a sum."""
+    r"""Return a step as LaTeX: ``t = \max\left(t_{compute}, t_{memory}\right)``; a long sum with a sigma."""
     shown = LONG_SUMS[short] if (short := is_long_sum(step.formula)) else sympy.latex(step.formula)
     return f"{sympy.latex(step.symbol)} = {shown}"
 

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from roofline.explanation.derivation import ClosedForm, Explanation, Given, Row, Section, Step
-from roofline.explanation.plain import amount, plain_formula, plain_symbol, with_numbers
+from roofline.explanation.plain import plain_formula, plain_symbol, with_numbers
+from roofline.formatting import amount
 from roofline.results import Citation
 
 WIDTH = 100

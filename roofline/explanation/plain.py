@@ -104,20 +104,3 @@ class _Printer(StrPrinter):
 
     def _arguments(self, expr: sympy.Expr) -> str:
         return ", ".join(sorted((self._print(argument) for argument in expr.args), key=lambda text: (len(text), text)))
-
-
-def amount(value: float, unit: str, digits: int = 4) -> str:
-    """Return a value with its unit as printed: ``273 GB/s``, ``4,096 tok``, ``26.1 ms``."""
-    if unit in {"", "token"}:
-        if abs(value) >= LARGEST_COUNT:
-            text = f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e+", "e")
-        else:
-            text = f"{value:,.0f}" if value == round(value) else units.significant(value, digits)
-        return f"{text} tok" if unit == "token" else text
-    if unit in {"tok/s", "FLOP/B"} and abs(value) < LARGEST_COUNT:
-        return f"{units.significant(value, digits)} {unit}"
-    return units.text(value, unit, digits).removesuffix(" ")
-
-
-LARGEST_COUNT = 1e7
-"""Counts from here on are printed with an exponent."""

@@ -35,9 +35,9 @@ SYMBOLS = {
 """What the attributes of :class:`roofline.times.PassTimes` are called in formulas."""
 
 MEANINGS = {
-    "weight_bytes": ("B", "weights read"),
-    "kv_bytes": ("B", "cached keys and values read"),
-    "state_bytes": ("B", "recurrent state read"),
+    "weight_bytes": ("byte", "weights read"),
+    "kv_bytes": ("byte", "cached keys and values read"),
+    "state_bytes": ("byte", "recurrent state read"),
     "flop": ("FLOP", "computed"),
     "memory": ("s", "least time to read, the chip keeping what it can"),
     "streaming": ("s", "time to read all of it from main memory"),
@@ -64,7 +64,7 @@ class _Standing:
 def decode(s: Setting, work: Workload, p: Prediction) -> Section:
     """Return the derivation of a decode step."""
     ledger = Ledger()
-    batch = ledger.given("B", work.batch, "", "sequences that decode together (batch)")
+    batch = ledger.given("B", work.batch, "1", "sequences that decode together (batch)")
     context = ledger.given("c", work.context, "token", "tokens in the cache of each (context)")
     made = _Pass(s, ledger, Pass(batch, 1, context), p.decode.ops)
     uniform = p.decode.uniform.seconds_per_step > p.decode.streaming.seconds_per_step
@@ -81,9 +81,9 @@ def decode(s: Setting, work: Workload, p: Prediction) -> Section:
     amounts = [
         ledger.step(name, getattr(found, key), unit, meaning, f"decode.{key}")
         for key, name, unit, meaning in (
-            ("bytes_per_token", "Q_token", "B", "bytes read for a generated token"),
+            ("bytes_per_token", "Q_token", "byte", "bytes read for a generated token"),
             ("flop_per_token", "F_token", "FLOP", "computed for a generated token"),
-            ("arithmetic_intensity", "I", "FLOP/B", "arithmetic intensity"),
+            ("arithmetic_intensity", "I", "FLOP/byte", "arithmetic intensity"),
         )
     ]
     bounds = [times[kind] for kind in ("memory", "compute", "link") if kind in times]
@@ -109,14 +109,14 @@ def _speeds(ledger: Ledger, rates: Any, time: Step, path: str, kind: str) -> Ite
     yield ledger.step(
         f"r{mark}",
         tidy(rates.tokens_per_s).subs(known),
-        "tok/s",
+        "token/s",
         f"tokens of the whole batch, {kind}",
         f"{path}.tokens_per_s",
     )
     yield ledger.step(
         f"r{mark}_stream",
         tidy(rates.tokens_per_s_per_stream).subs(known),
-        "tok/s",
+        "token/s",
         "tokens of one sequence",
         f"{path}.tokens_per_s_per_stream",
     )
@@ -126,7 +126,7 @@ def _speeds(ledger: Ledger, rates: Any, time: Step, path: str, kind: str) -> Ite
 def prefill(s: Setting, work: Workload, p: Prediction) -> Section:
     """Return the derivation of a prefill pass."""
     ledger = Ledger()
-    batch = ledger.given("B", work.batch, "", "prompts that are read together (batch)")
+    batch = ledger.given("B", work.batch, "1", "prompts that are read together (batch)")
     prompt = ledger.given("q", work.prompt, "token", "tokens of each prompt" + _default(work))
     cached: Any = 0
     if work.cached:
@@ -140,11 +140,11 @@ def prefill(s: Setting, work: Workload, p: Prediction) -> Section:
     time = ledger.step("t", found.ceiling.seconds, "s", "the whole pass", "prefill.ceiling.seconds")
     speed = tidy(found.ceiling.tokens_per_s).subs({1 / time.formula: 1 / time.symbol})
     figures = [
-        ledger.step("r", speed, "tok/s", "prompt tokens of all sequences", "prefill.ceiling.tokens_per_s"),
+        ledger.step("r", speed, "token/s", "prompt tokens of all sequences", "prefill.ceiling.tokens_per_s"),
         time,
         *times.values(),
         ledger.step("T", tokens, "token", "prompt tokens of all sequences", "prefill.tokens"),
-        ledger.step("Q", found.bytes, "B", "bytes read", "prefill.bytes"),
+        ledger.step("Q", found.bytes, "byte", "bytes read", "prefill.bytes"),
         *sums.values(),
     ]
     return _section("prefill: reading the prompts in one pass", ledger, figures, made, ())
@@ -177,8 +177,8 @@ class _Pass:
         sized: Any = model
         if s.tensor_parallel > 1 and self.machine.link_bytes_per_s is not None:
             sources = cited(s, "architecture of ")
-            layers = ledger.given("n_layers", model.layers, "", "layers", sources)
-            width = ledger.given("d_model", model.d_model, "", "width of the residual stream", sources)
+            layers = ledger.given("n_layers", model.layers, "1", "layers", sources)
+            width = ledger.given("d_model", model.d_model, "1", "width of the residual stream", sources)
             sized = replace(model, layers=layers, d_model=width)  # type: ignore[arg-type]
         self.sums = pass_times(sized, self.machine, p, s.tensor_parallel)
         self.times = self._times()
@@ -203,7 +203,7 @@ class _Pass:
             if formula == 0 or (kind == "kv_bytes" and self.starts):
                 symbols[kind] = 0
                 continue
-            unit, meaning = ("FLOP", "computes") if kind == "flop" else ("B", "reads")
+            unit, meaning = ("FLOP", "computes") if kind == "flop" else ("byte", "reads")
             formula = self._with_pairs(number, formula, steps)
             step = self.ledger.step(f"{'F' if kind == 'flop' else 'Q'}_{number}", formula, unit, f"{name} {meaning}")
             steps.append(step)
@@ -219,7 +219,7 @@ class _Pass:
             if not factor.has(sympy.Min, sympy.Max, sympy.floor):
                 return factor
             if factor not in names:
-                step = self.ledger.step(f"{next(letters)}_{number}", factor, "", "counted by cases")
+                step = self.ledger.step(f"{next(letters)}_{number}", factor, "1", "counted by cases")
                 steps.append(step)
                 names[factor] = step.symbol
             return names[factor]
@@ -251,7 +251,7 @@ class _Pass:
         if section == "decode":
             formulas["streaming"] = machine.streaming_seconds(moved)
         if uniform:
-            sums["more"] = ledger.step("M", self.more, "B", "experts read beyond those of one token")
+            sums["more"] = ledger.step("M", self.more, "byte", "experts read beyond those of one token")
             formulas["uniform"] = machine.streaming_seconds(moved + sums["more"].symbol)
         formulas |= {"compute": self.sums.compute, "link": self.sums.link}
         named = {kind: (SYMBOLS[kind], formula, *MEANINGS[kind]) for kind, formula in formulas.items()}
@@ -273,13 +273,13 @@ def _length(formula: sympy.Expr) -> tuple[bool, int]:
 def memory(s: Setting, work: Workload, p: Prediction) -> Section:
     """Return the derivation of what fits."""
     ledger, m = Ledger(), s.machine
-    batch = ledger.given("B", work.batch, "", "sequences (batch)")
+    batch = ledger.given("B", work.batch, "1", "sequences (batch)")
     tokens = ledger.given("s", work.tokens, "token", "length of each: the longest it gets")
     parts = list(_weights(s, ledger))
     model: Any = SimpleNamespace(
         weights_bytes=sympy.Symbol("W", positive=True),
         state_bytes=ledger.given(
-            "S_1", s.transformer.state_bytes, "B", "recurrent state of one sequence", cited(s, "architecture of ")
+            "S_1", s.transformer.state_bytes, "byte", "recurrent state of one sequence", cited(s, "architecture of ")
         )
         if s.transformer.state_bytes
         else 0,
@@ -287,20 +287,20 @@ def memory(s: Setting, work: Workload, p: Prediction) -> Section:
     main = s.device.main_memory.name
     cite = cited(s, f"capacity of {s.device.name}'s {main},")
     together = f", {m.devices} devices together" if m.devices > 1 else ""
-    capacity_bytes = ledger.given("C", m.capacity_bytes, "B", f"{main} that programs can use{together}", cite)
+    capacity_bytes = ledger.given("C", m.capacity_bytes, "byte", f"{main} that programs can use{together}", cite)
     machine: Any = SimpleNamespace(
         capacity_bytes=capacity_bytes,
         physical_bytes=capacity_bytes
         if m.physical_bytes == m.capacity_bytes
-        else ledger.given("C_full", m.physical_bytes, "B", f"{main} in full{together}", cite),
+        else ledger.given("C_full", m.physical_bytes, "byte", f"{main} in full{together}", cite),
     )
     overhead: Any = 0
     if p.memory.overhead_bytes:
         cite = cited(s, "memory overhead of ")
-        overhead = ledger.given("O", p.memory.overhead_bytes, "B", f"{p.engine}'s own memory{together}", cite)
+        overhead = ledger.given("O", p.memory.overhead_bytes, "byte", f"{p.engine}'s own memory{together}", cite)
     longest = s.model.architecture.max_context
     limit = ledger.given("s_max", longest, "token", "the model's own limit", cited(s, "architecture of "))
-    weights = ledger.step("W", sum(parts), "B", "all weights as stored", "memory.weights_bytes")
+    weights = ledger.step("W", sum(parts), "byte", "all weights as stored", "memory.weights_bytes")
     found = capacity.memory(
         model,
         machine,
@@ -333,17 +333,17 @@ def memory(s: Setting, work: Workload, p: Prediction) -> Section:
 
 
 MEMORY = (
-    ("kv_bytes", "K", "B", "cache of the whole batch"),
-    ("state_bytes", "S", "B", "recurrent state of the whole batch"),
-    ("total_bytes", "M", "B", "needed in all"),
-    ("missing_bytes", "M_missing", "B", "what does not fit"),
+    ("kv_bytes", "K", "byte", "cache of the whole batch"),
+    ("state_bytes", "S", "byte", "recurrent state of the whole batch"),
+    ("total_bytes", "M", "byte", "needed in all"),
+    ("missing_bytes", "M_missing", "byte", "what does not fit"),
     ("max_context", "s_fits", "token", "longest context that fits at this batch"),
     ("cache_tokens", "s_room", "token", "cached tokens of each sequence that fit, whatever the model's limit"),
-    ("max_batch", "B_fits", "", "largest batch that fits at this length"),
-    ("kv_bytes_per_token", "b_more", "B", "what one more token adds once every window is full"),
-    ("overhead_bytes", "O_engine", "B", "the engine's own memory"),
-    ("capacity_bytes", "C_usable", "B", "what programs can use"),
-    ("physical_bytes", "C_physical", "B", "main memory in full"),
+    ("max_batch", "B_fits", "1", "largest batch that fits at this length"),
+    ("kv_bytes_per_token", "b_more", "byte", "what one more token adds once every window is full"),
+    ("overhead_bytes", "O_engine", "byte", "the engine's own memory"),
+    ("capacity_bytes", "C_usable", "byte", "what programs can use"),
+    ("physical_bytes", "C_physical", "byte", "main memory in full"),
 )
 """Figures of memory: key, symbol, unit, meaning; those that others are made of first."""
 
@@ -352,7 +352,7 @@ def _weights(s: Setting, ledger: Ledger) -> Iterator[sympy.Symbol]:
     """Yield the size of each group of tensors in each format."""
     sources = cited(s, "weights ") or cited(s, "architecture of ")
     if s.transformer.weights_bytes != s.weights.bytes:
-        yield ledger.given("V_1", s.transformer.weights_bytes, "B", "the file's size, as given (weights_bytes)")
+        yield ledger.given("V_1", s.transformer.weights_bytes, "byte", "the file's size, as given (weights_bytes)")
         return
     sizes: dict[tuple[str, str], tuple[float, float]] = {}
     for item in s.weights.tensors:
@@ -362,7 +362,7 @@ def _weights(s: Setting, ledger: Ledger) -> Iterator[sympy.Symbol]:
     for number, ((group, format_), (elements, size)) in enumerate(sorted(sizes.items(), key=lambda x: -x[1][1]), 1):
         bits = units.significant(8 * size / elements)
         meaning = f"{group} in {format_}: {units.billions(elements)} elements of {bits} bits"
-        yield ledger.given(f"V_{number}", size, "B", meaning, sources)
+        yield ledger.given(f"V_{number}", size, "byte", meaning, sources)
 
 
 def _growth(s: Setting, ledger: Ledger) -> CacheGrowth:
@@ -371,10 +371,12 @@ def _growth(s: Setting, ledger: Ledger) -> CacheGrowth:
     unbounded: Any = 0.0
     if growth.unbounded:
         meaning = f"cache of a token in {s.kv}" + (", layers without a window" if growth.windows else ", all layers")
-        unbounded = ledger.given("b", growth.unbounded, "B", meaning, sources)
+        unbounded = ledger.given("b", growth.unbounded, "byte", meaning, sources)
     windowed, windows = [], []
     for number, (size, window) in enumerate(zip(growth.windowed, growth.windows, strict=True), 1):
-        windowed.append(ledger.given(f"b_{number}", size, "B", f"cache of a token in {s.kv}, windowed layers", sources))
+        windowed.append(
+            ledger.given(f"b_{number}", size, "byte", f"cache of a token in {s.kv}, windowed layers", sources)
+        )
         windows.append(ledger.given(f"w_{number}", window, "token", "their window", sources))
     return CacheGrowth(unbounded, tuple(windowed), tuple(windows))
 

@@ -34,12 +34,12 @@ def symbolic_machine(s: Setting, ledger: Ledger) -> RatedMachine:
     rates: dict[str, Any] = {}
     if m.bytes_per_s is not None:
         cite = cited(s, f"bandwidth of {device.name}'s {main.name},")
-        beta = ledger.given("beta", m.bytes_per_s, "B/s", f"bandwidth of {main.name}{_of(m.devices)}", cite)
+        beta = ledger.given("beta", m.bytes_per_s, "byte/s", f"bandwidth of {main.name}{_of(m.devices)}", cite)
         rates = {"bytes_per_s": beta, "tier_bytes_per_s": tuple(_tier_rates(s, ledger, beta))}
     on_chip = [tier for tier in device.memory if tier.role == "on-chip" and tier.bandwidth]
     rates["tier_capacity_bytes"] = tuple(
         ledger.given(
-            f"C_{index}", size, "B", f"capacity of {tier.name}{_of(m.devices)}", cited(s, _capacity(s, tier.name))
+            f"C_{index}", size, "byte", f"capacity of {tier.name}{_of(m.devices)}", cited(s, _capacity(s, tier.name))
         )
         for index, (tier, size) in enumerate(zip(on_chip, m.tier_capacity_bytes, strict=True), 1)
     )
@@ -48,17 +48,17 @@ def symbolic_machine(s: Setting, ledger: Ledger) -> RatedMachine:
         parts = " + ".join(tier.name for tier in kept)
         cite = tuple(c for tier in kept for c in cited(s, _capacity(s, tier.name)))
         rates["kept_bytes"] = ledger.given(
-            "Q_0", m.kept_bytes, "B", f"what the chip may keep between steps: {parts}{_of(m.devices)}", cite
+            "Q_0", m.kept_bytes, "byte", f"what the chip may keep between steps: {parts}{_of(m.devices)}", cite
         )
     whose = s.system.name if s.system and s.system.links else device.name
     if m.link_bytes_per_s is not None and s.tensor_parallel > 1:
         cite = cited(s, *(f"{link.name} of {whose}" for link in m.links))
         rates["link_bytes_per_s"] = ledger.given(
-            "beta_link", m.link_bytes_per_s, "B/s", "links of a device, one direction", cite
+            "beta_link", m.link_bytes_per_s, "byte/s", "links of a device, one direction", cite
         )
         if m.network_bytes_per_s is not None and m.node_devices is not None:
             rates["network_bytes_per_s"] = ledger.given(
-                "beta_network", m.network_bytes_per_s, "B/s", "links of a device that leave a node", cite
+                "beta_network", m.network_bytes_per_s, "byte/s", "links of a device that leave a node", cite
             )
     peaks = {}
     for bits in s.transformer.widths:
@@ -77,7 +77,7 @@ def _tier_rates(s: Setting, ledger: Ledger, beta: Any) -> Iterator[Any]:
     tiers = [tier for tier in device.memory if tier.role == "on-chip" and tier.bandwidth]
     for index, (tier, rate) in enumerate(zip(tiers, m.tier_bytes_per_s[:-1], strict=True), 1):
         cite = cited(s, f"bandwidth of {device.name}'s {tier.name},")
-        yield ledger.given(f"beta_{index}", rate, "B/s", f"bandwidth of {tier.name}{_of(m.devices)}", cite)
+        yield ledger.given(f"beta_{index}", rate, "byte/s", f"bandwidth of {tier.name}{_of(m.devices)}", cite)
     behind = m.tier_bytes_per_s[-1]
     if behind == m.bytes_per_s:
         yield beta
@@ -86,7 +86,7 @@ def _tier_rates(s: Setting, ledger: Ledger, beta: Any) -> Iterator[Any]:
     cite = tuple(c for tier in slow for c in cited(s, f"bandwidth of {device.name}'s {tier.name},"))
     names = " and ".join(tier.name for tier in slow)
     yield beta + ledger.given(
-        "beta_slow", behind - (m.bytes_per_s or 0.0), "B/s", f"bandwidth of {names}{_of(m.devices)}", cite
+        "beta_slow", behind - (m.bytes_per_s or 0.0), "byte/s", f"bandwidth of {names}{_of(m.devices)}", cite
     )
 
 
@@ -118,15 +118,15 @@ class _Namer:
 
     def size(self, letter: str, value: float, meaning: str) -> Any:
         """Return the symbol of a size of the architecture."""
-        return self._symbol(letter, value, "", meaning, self.architecture)
+        return self._symbol(letter, value, "1", meaning, self.architecture)
 
     def read(self, letter: str, value: float, meaning: str) -> Any:
         """Return the symbol of stored weights."""
-        return self._symbol(letter, value, "B", f"{meaning}, in {self.weights}", self.stored)
+        return self._symbol(letter, value, "byte", f"{meaning}, in {self.weights}", self.stored)
 
     def cached(self, letter: str, value: float, meaning: str) -> Any:
         """Return the symbol of bytes of a cache or state."""
-        return self._symbol(letter, value, "B", meaning, self.architecture)
+        return self._symbol(letter, value, "byte", meaning, self.architecture)
 
     def _symbol(self, letter: str, value: float, unit: str, meaning: str, sources: tuple[Citation, ...]) -> Any:
         if not value:
