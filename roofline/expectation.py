@@ -64,17 +64,14 @@ def _work(s: Setting, speed: Speed, p: Pass) -> PassWork:
 def expected_decode(s: Setting, speed: Speed, work: Workload, ceiling: Rates, level: float) -> ExpectedRates:
     """Return the expected speed of decoding; never above the ceiling."""
     made_of = pass_seconds(decode_work(s, speed, work), speed.constants, eager=float(speed.eager))
-    least, expected = ceiling.seconds_per_step, made_of.total
-    seconds: Any = maximum(expected, least)
-    fast, slow = interval(speed.fitted, "decode", speed.known, level)
-    slowest: Any = maximum(expected * slow, least)
-    fastest: Any = maximum(expected * fast, least)
+    factors = interval(speed.fitted, "decode", speed.known, level)
+    seconds, low, high = bounded_rates(made_of.total, ceiling.seconds_per_step, work.batch, factors)
     return ExpectedRates(
         seconds_per_step=seconds,
         tokens_per_s=work.batch / seconds,
         tokens_per_s_per_stream=1 / seconds,
-        low=work.batch / slowest,
-        high=work.batch / fastest,
+        low=low,
+        high=high,
         level=level,
         terms=_terms(made_of),
     )
@@ -83,19 +80,31 @@ def expected_decode(s: Setting, speed: Speed, work: Workload, ceiling: Rates, le
 def expected_prefill(s: Setting, speed: Speed, work: Workload, ceiling: PrefillRate, level: float) -> ExpectedPrefill:
     """Return the expected speed of prefill; never above the ceiling."""
     made_of = pass_seconds(prefill_work(s, speed, work), speed.constants, prefill=True)
-    least, expected, tokens = ceiling.seconds, made_of.total, work.batch * work.prompt
-    seconds: Any = maximum(expected, least)
-    fast, slow = interval(speed.fitted, "prefill", speed.known, level)
-    slowest: Any = maximum(expected * slow, least)
-    fastest: Any = maximum(expected * fast, least)
+    tokens, factors = work.batch * work.prompt, interval(speed.fitted, "prefill", speed.known, level)
+    seconds, low, high = bounded_rates(made_of.total, ceiling.seconds, tokens, factors)
     return ExpectedPrefill(
         seconds=seconds,
         tokens_per_s=tokens / seconds,
-        low=tokens / slowest,
-        high=tokens / fastest,
+        low=low,
+        high=high,
         level=level,
         terms=_terms(made_of),
     )
+
+
+def bounded_rates(expected: Any, least: Any, tokens: Any, factors: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    """Return the time to expect, and the lowest and highest rate of the interval; none is better than the ceiling.
+
+    Parameters
+    ----------
+    expected, least : time to expect, and that of the ceiling. [s]
+    tokens : tokens in that time. [token]
+    factors : factors of the time at the fast and at the slow end of the interval. [1]
+    """
+    fast, slow = factors
+    slowest: Any = maximum(expected * slow, least)
+    fastest: Any = maximum(expected * fast, least)
+    return maximum(expected, least), tokens / slowest, tokens / fastest
 
 
 def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, level: float) -> Serving:
