@@ -368,8 +368,7 @@ class Prediction:
         """
         from roofline.explanation import explain
 
-        setting, workload, _ = self.origin
-        return explain(setting, workload, self, figure)
+        return explain(*self.origin, self, figure)
 
     def sensitivity(self, of: str = "decode.ceiling.tokens_per_s") -> Sensitivity:
         """Return what more of each input would change: exact elasticities, the strongest first.

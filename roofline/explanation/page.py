@@ -47,7 +47,7 @@ def _section(section: Section, sources: _Sources, said: set[tuple[str, str]]) ->
     values = _texts([*section.givens, *section.every_step()])
     group = None
     for step in section.steps:
-        here = step.path.rpartition(".")[0] or group
+        here = _group(step.path) or group
         if group is not None and here != group:
             yield ""
         group = here
@@ -59,6 +59,12 @@ def _section(section: Section, sources: _Sources, said: set[tuple[str, str]]) ->
     yield from _where(givens, sources, said)
     for note in section.notes:
         yield from _wrapped(note, "  ")
+
+
+def _group(path: str) -> str:
+    """Return what figures of one paragraph have in common."""
+    first, *between, _ = path.split(".") if "." in path else (path, "")
+    return first if first == "serving" else ".".join([first, *between]).rstrip(".")
 
 
 def _texts(numbers: Sequence[Given | Step]) -> dict[str, str]:

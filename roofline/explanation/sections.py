@@ -329,7 +329,7 @@ def memory(s: Setting, work: Workload, p: Prediction) -> Section:
         if getattr(p.memory, key) is None
     )
     every = [steps[2], weights, *steps[:2], *steps[3:]]
-    return Section("memory: what fits", tuple(every), _used(ledger.givens, every, ()), (), notes)
+    return Section("memory: what fits", tuple(every), used(ledger.givens, every, ()), (), notes)
 
 
 MEMORY = (
@@ -387,10 +387,10 @@ def fields_of(kind: Any) -> tuple[str, ...]:
 
 
 def _section(title: str, ledger: Ledger, steps: Sequence[Step], made: _Pass, notes: tuple[str, ...]) -> Section:
-    return Section(title, tuple(steps), _used(ledger.givens, steps, made.rows), tuple(made.rows), notes)
+    return Section(title, tuple(steps), used(ledger.givens, steps, made.rows), tuple(made.rows), notes)
 
 
-def _used(givens: Sequence[Given], steps: Sequence[Step], rows: Sequence[Row]) -> tuple[Given, ...]:
+def used(givens: Sequence[Given], steps: Sequence[Step], rows: Sequence[Row]) -> tuple[Given, ...]:
     """Return the givens that some formula contains."""
     every = [*steps, *(step for row in rows for step in row.steps)]
     used = {symbol for step in every for symbol in step.formula.free_symbols}
