@@ -102,7 +102,8 @@ class Sensitivity:
 
 def figure_paths(p: Prediction) -> list[str]:
     """Return the dotted paths of the figures of a prediction that are numbers."""
-    numbers = ((path, value) for path, value in flat(p) if isinstance(value, int | float))
+    found: Any = p
+    numbers = ((path, value) for path, value in flat(found) if isinstance(value, int | float))
     return [path for path, value in numbers if not isinstance(value, bool) and not is_detail(path)]
 
 
@@ -185,7 +186,8 @@ def _slopes(
 ) -> tuple[tuple[float, ...], bool]:
     """Return the derivative of the figure with respect to each factor, and whether it has a kink here."""
     duals, ties = variables(tuple(factors.values()))
-    found = figure(_predict.figures(*scaled(s, work, dict(zip(factors, duals, strict=True))), level), of)
+    larger: Any = dict(zip(factors, duals, strict=True))
+    found = figure(_predict.figures(*scaled(s, work, larger), level), of)
     return (found.slopes if isinstance(found, Dual) else (0.0,) * len(factors)), ties.found
 
 

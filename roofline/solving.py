@@ -276,7 +276,8 @@ class _Question:
             return _predict.predict(_with_top_k(self.model, value), self.hardware, **self.options)
         if self.asked in RATES:
             setting, work, level = self.base.origin
-            return _predict._prediction(*scaled(setting, work, dict.fromkeys(self.scaled, value)), level)  # noqa: SLF001
+            larger: Any = dict.fromkeys(self.scaled, value)
+            return _predict._prediction(*scaled(setting, work, larger), level)  # noqa: SLF001
         return self.predict(**{self.asked: value})
 
     def answer(self, path: str, target: float, unit: str | None) -> Solution:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy
 
 from roofline._xp import INFINITY
 from roofline.results import SCHEMA_VERSION, Citation
+
+Formula: TypeAlias = Any
+"""An expression of sympy, whose own types are wider than what its functions return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Step:
     """
 
     symbol: sympy.Symbol
-    formula: sympy.Expr
+    formula: Formula
     value: float
     unit: str
     meaning: str
@@ -333,7 +336,7 @@ SIMPLEST = 4096
 """A float is written as a fraction where it is one with a denominator of at most this."""
 
 
-def tidy(formula: Any, values: Mapping[sympy.Symbol, float] | None = None) -> sympy.Expr:
+def tidy(formula: Any, values: Mapping[sympy.Symbol, float] | None = None) -> Formula:
     """Return the formula with exact fractions in place of floats, and of several cases the one that holds.
 
     Parameters
@@ -343,7 +346,7 @@ def tidy(formula: Any, values: Mapping[sympy.Symbol, float] | None = None) -> sy
 
     Returns
     -------
-    sympy.Expr
+    Formula
     """
     expression = sympy.sympify(formula)
     while cases := expression.atoms(sympy.Piecewise):
@@ -355,7 +358,7 @@ def tidy(formula: Any, values: Mapping[sympy.Symbol, float] | None = None) -> sy
     return expression
 
 
-def _case_that_holds(cases: sympy.Piecewise, values: Mapping[sympy.Symbol, float] | None) -> sympy.Expr:
+def _case_that_holds(cases: Formula, values: Mapping[sympy.Symbol, float] | None) -> Formula:
     """Return the first case whose condition the values meet."""
     if values is not None:
         for case, condition in cases.args:
@@ -365,7 +368,7 @@ def _case_that_holds(cases: sympy.Piecewise, values: Mapping[sympy.Symbol, float
     return cases.args[0].args[0]
 
 
-def _fraction(number: sympy.Float) -> sympy.Expr:
+def _fraction(number: sympy.Float) -> Formula:
     value = float(number)
     if abs(value) == INFINITY:
         return number
@@ -374,19 +377,19 @@ def _fraction(number: sympy.Float) -> sympy.Expr:
     return sympy.Rational(fraction.numerator, fraction.denominator) if near else number
 
 
-def _without_huge(extreme: sympy.Expr) -> sympy.Expr:
+def _without_huge(extreme: Formula) -> Formula:
     """Return a least or largest of several, those that no number of tokens reaches left out."""
     if isinstance(extreme, sympy.Min):
         return sympy.Min(*(a for a in extreme.args if not _is_huge(a)))
     return next((a for a in extreme.args if _is_huge(a)), extreme)
 
 
-def _is_huge(expression: sympy.Expr) -> bool:
+def _is_huge(expression: Formula) -> bool:
     constant = expression.as_coeff_Add()[0]
     return bool(constant > HUGE)
 
 
-def substituted(formula: sympy.Expr, values: Mapping[sympy.Symbol, float]) -> float:
+def substituted(formula: Formula, values: Mapping[sympy.Symbol, float]) -> float:
     """Return the number that the formula gives; more digits on the way, so that sums in any order agree."""
     numbers = {symbol: sympy.Float(values[symbol], 40) for symbol in formula.free_symbols}
     return float(formula.xreplace(numbers))

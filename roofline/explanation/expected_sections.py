@@ -108,7 +108,8 @@ def _ends(ledger: Ledger, speed: Speed, metric: str, level: float) -> tuple[Any,
     said = f"end of the {level:.0%} interval, from measurements that were left out"
     cite = _fitted(speed)
     if fast == slow:
-        return (ledger.given("f", fast, "1", said, cite),) * 2
+        both = ledger.given("f", fast, "1", said, cite)
+        return both, both
     return ledger.given("f_fast", fast, "1", f"fast {said}", cite), ledger.given(
         "f_slow", slow, "1", f"slow {said}", cite
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sympy
 
 from roofline.explanation.closed_forms import bytes_read_a_token, positive_first
-from roofline.explanation.derivation import Ledger, Step, tidy
+from roofline.explanation.derivation import Formula, Ledger, Step, tidy
 from roofline.explanation.plain import plain_symbol
 from roofline.explanation.symbolic import symbolic_machine
 from roofline.formatting import amount
@@ -74,7 +74,7 @@ def closed_form(solution: Solution, base: Prediction) -> Step | None:
     return None
 
 
-def _checked(root: sympy.Expr, unknown: sympy.Symbol, ledger: Ledger, solution: Solution) -> Step | None:
+def _checked(root: Formula, unknown: sympy.Symbol, ledger: Ledger, solution: Solution) -> Step | None:
     """Return the root as a step if it gives the number that was found."""
     if unknown in root.free_symbols:
         return None

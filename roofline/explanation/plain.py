@@ -10,6 +10,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from roofline import units
+from roofline.explanation.derivation import Formula
 
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "eta": "η", "kappa": "κ", "lambda": "λ", "phi": "φ", "pi": "π"}
 GREEK |= {"rho": "ρ", "sigma": "σ", "tau": "τ", "theta": "θ", "omega": "ω", "epsilon": "ε", "chi": "χ", "psi": "ψ"}
@@ -27,17 +28,17 @@ def plain_symbol(symbol: sympy.Symbol) -> str:
     return f"{head}{tail}" if tail.isdigit() else f"{head}_{tail}"
 
 
-def plain_formula(formula: sympy.Expr) -> str:
+def plain_formula(formula: Formula) -> str:
     """Return a formula as text; products are juxtaposed: ``(Q - Q0) / β``, ``2 B N1``."""
     return _written(formula, plain_symbol, " ")
 
 
-def with_numbers(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str]) -> str:
+def with_numbers(formula: Formula, text_of: Callable[[sympy.Symbol], str]) -> str:
     """Return a formula with the text of a number in place of each symbol: ``(7.15 GB - 86 MB) / 273 GB/s``."""
     return _written(formula, text_of, " × ")
 
 
-def _written(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str], times: str) -> str:
+def _written(formula: Formula, text_of: Callable[[sympy.Symbol], str], times: str) -> str:
     shown = _shortened(formula, text_of)
     if shown is not None:
         return shown
@@ -49,7 +50,7 @@ def _written(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str], times:
     return re.sub("\x01[0-9]+\x02", lambda match: marks[match[0]], text)
 
 
-def _shortened(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str]) -> str | None:
+def _shortened(formula: Formula, text_of: Callable[[sympy.Symbol], str]) -> str | None:
     """Return ``Σ Qi`` or ``Σ Fi / πi`` for a long sum over operations."""
     return LONG_SUMS.get(is_long_sum(formula)) if text_of is plain_symbol else None
 
@@ -57,11 +58,12 @@ def _shortened(formula: sympy.Expr, text_of: Callable[[sympy.Symbol], str]) -> s
 LONG_SUMS = {"Q": "Σ Qi", "F": "Σ Fi", "F/pi": "Σ Fi / πi", "V": "Σ Vi"}
 
 
-def is_long_sum(formula: sympy.Expr) -> str:
+def is_long_sum(formula: Formula) -> str:
     """Return what a long sum over operations is of: ``"Q"``, ``"F"``, ``"F/pi"``, ``"V"``; empty: it is no such sum."""
     if not isinstance(formula, sympy.Add) or len(formula.args) <= LONGEST_SUM:
         return ""
-    kinds = {frozenset(_INDEX.sub("", symbol.name) for symbol in term.free_symbols) for term in formula.args}
+    terms: tuple[Formula, ...] = formula.args
+    kinds = {frozenset(_INDEX.sub("", symbol.name) for symbol in term.free_symbols) for term in terms}
     if all("F" in kind and len(kind) > 1 for kind in kinds):
         return "F/pi"
     plain = len(kinds) == 1 and all(isinstance(term, sympy.Symbol) for term in formula.args)
@@ -88,7 +90,7 @@ class _Printer(StrPrinter):
         return f"{expr.p}/{expr.q}"
 
     def _print_Add(self, expr: sympy.Add, order: str | None = None) -> str:
-        terms = self._as_ordered_terms(expr, order=order)
+        terms: list[Formula] = self._as_ordered_terms(expr, order=order)  # type: ignore[assignment]
         terms = sorted(terms, key=lambda term: term.could_extract_minus_sign())
         text = self.parenthesize(terms[0], PRECEDENCE["Add"])
         for term in terms[1:]:
@@ -102,5 +104,5 @@ class _Printer(StrPrinter):
     def _print_Min(self, expr: sympy.Min) -> str:
         return f"min({self._arguments(expr)})"
 
-    def _arguments(self, expr: sympy.Expr) -> str:
+    def _arguments(self, expr: Formula) -> str:
         return ", ".join(sorted((self._print(argument) for argument in expr.args), key=lambda text: (len(text), text)))

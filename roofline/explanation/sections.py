@@ -11,7 +11,7 @@ import sympy
 
 from roofline import _predict, capacity, units
 from roofline.capacity import CacheGrowth
-from roofline.explanation.derivation import Given, Ledger, Row, Section, Step, tidy
+from roofline.explanation.derivation import Formula, Given, Ledger, Row, Section, Step, tidy
 from roofline.explanation.plain import plain_formula
 from roofline.explanation.symbolic import cited, symbolic_machine, symbolic_operation
 from roofline.operations import Pass, RoutedExperts, Shares
@@ -210,12 +210,12 @@ class _Pass:
             symbols[kind] = step.symbol
         return Cost(**symbols), steps
 
-    def _with_pairs(self, number: int, formula: sympy.Expr, steps: list[Step]) -> sympy.Expr:
+    def _with_pairs(self, number: int, formula: Formula, steps: list[Step]) -> Formula:
         """Return the formula, factors that count by cases named and put into steps of their own."""
         names = {step.formula: step.symbol for step in steps}
         letters = iter("nmluxyz"[len(steps) :])
 
-        def name(factor: sympy.Expr) -> sympy.Expr:
+        def name(factor: Formula) -> Formula:
             if not factor.has(sympy.Min, sympy.Max, sympy.floor):
                 return factor
             if factor not in names:
@@ -264,7 +264,7 @@ class _Pass:
         return self.ledger.step(SYMBOLS[kind], formula, *MEANINGS[kind], path) if path or formula != 0 else None
 
 
-def _length(formula: sympy.Expr) -> tuple[bool, int]:
+def _length(formula: Formula) -> tuple[bool, int]:
     """Return how hard a formula is to read."""
     text = plain_formula(formula)
     return text.startswith("-"), len(text)
@@ -299,7 +299,7 @@ def memory(s: Setting, work: Workload, p: Prediction) -> Section:
         cite = cited(s, "memory overhead of ")
         overhead = ledger.given("O", p.memory.overhead_bytes, "byte", f"{p.engine}'s own memory{together}", cite)
     longest = s.model.architecture.max_context
-    limit = ledger.given("s_max", longest, "token", "the model's own limit", cited(s, "architecture of "))
+    limit: Any = ledger.given("s_max", longest, "token", "the model's own limit", cited(s, "architecture of "))
     weights = ledger.step("W", sum(parts), "byte", "all weights as stored", "memory.weights_bytes")
     found = capacity.memory(
         model,
