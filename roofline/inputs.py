@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from roofline._xp import Num
+from roofline import capacity
+from roofline._xp import Num, maximum
 from roofline.capacity import CacheGrowth
 from roofline.machine import Machine, rated
 from roofline.operations import Matrices, Operation, RecurrentCore, RoutedExperts
+from roofline.overhead import EngineMemory, Line
 from roofline.results import Roof
 from roofline.setting import Setting
 from roofline.specs import DeviceSpec
@@ -36,7 +38,7 @@ def inputs(s: Setting, work: Workload) -> Iterator[str]:
     yield from ("capacity", "weight bytes", "cache bytes")
     if s.transformer.state_bytes:
         yield "state bytes"
-    if s.overhead_bytes:
+    if any(line != Line(0.0) for line in s.own.lines):
         yield "engine memory"
     yield from (name for name in WORK if getattr(work, name))
     if s.speed is not None:
@@ -78,12 +80,30 @@ def scaled(s: Setting, work: Workload, factors: Mapping[str, Num]) -> tuple[Sett
             tuple(size * cache for size in growth.windowed),
             growth.windows,
         ),
-        overhead_bytes=s.overhead_bytes * of("engine memory"),
+        own=_own(s, factors),
         speed=speed,
         roofs=tuple(Roof(roof.format, roof.flop_per_s * of(f"{roof.format} peak")) for roof in s.roofs),
     )
     changed = {name: getattr(work, name) * factors[name] for name in WORK if name in factors and getattr(work, name)}
     return every, work._replace(**changed)
+
+
+def _own(s: Setting, factors: Mapping[str, Num]) -> EngineMemory:
+    """Return what the engine needs for itself; what it leaves to others grows with the memory there is."""
+    own = s.own
+    times: Any = factors.get("engine memory", 1.0)
+    weights = capacity.stored_bytes(s.transformer, s.layout) if own.share_of == "what is left" else 0.0
+    room: Any = s.machine.capacity_bytes * factors.get("capacity", 1.0) - weights * factors.get("weight bytes", 1.0)
+    outside = (1 - own.share) * maximum(room, 0.0) if own.share_of else own.outside_bytes
+    first = {"all": 0, "weights and cache": len(own.lines) - 1, "what is left": len(own.lines) // 2}
+    more = outside - own.outside_bytes
+    leaving = first.get(own.share_of, len(own.lines))
+    lines = (
+        Line((line.fixed + (more if index >= leaving else 0.0)) * times, line.slope * times)
+        for index, line in enumerate(own.lines)
+    )
+    host = Line(own.host.fixed * times, own.host.slope * times)
+    return own._replace(lines=tuple(lines), host=host, outside_bytes=outside * times)
 
 
 def _machine(m: Machine, factors: Mapping[str, Num]) -> Machine:

@@ -114,7 +114,7 @@ class Section:
         rows = tuple(row for row in self.rows if any(step.symbol in wanted for step in row.steps))
         return Section(
             self.title,
-            tuple(step for step in self.steps if step.symbol in wanted),
+            tuple(sorted((step for step in self.steps if step.symbol in wanted), key=lambda step: step.path != path)),
             tuple(given for given in self.givens if given.symbol in wanted),
             rows,
             self.notes,

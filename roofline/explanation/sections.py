@@ -16,6 +16,7 @@ from roofline.explanation.plain import plain_formula
 from roofline.explanation.symbolic import cited, symbolic_machine, symbolic_operation
 from roofline.operations import Pass, RoutedExperts, Shares
 from roofline.ops import Cost
+from roofline.overhead import EngineMemory, Line
 from roofline.results import OperationTime, Prediction
 from roofline.setting import Setting
 from roofline.times import PassTimes, pass_times
@@ -275,50 +276,50 @@ def memory(s: Setting, work: Workload, p: Prediction) -> Section:
     ledger, m = Ledger(), s.machine
     batch = ledger.given("B", work.batch, "1", "sequences (batch)")
     tokens = ledger.given("s", work.tokens, "token", "length of each: the longest it gets")
-    parts = list(_weights(s, ledger))
+    together = f", {m.devices} devices together" if m.devices > 1 else ""
+    weights = _stored(s, ledger)
+    state = s.transformer.state_bytes
     model: Any = SimpleNamespace(
-        weights_bytes=sympy.Symbol("W", positive=True),
-        state_bytes=ledger.given(
-            "S_1", s.transformer.state_bytes, "byte", "recurrent state of one sequence", cited(s, "architecture of ")
-        )
-        if s.transformer.state_bytes
+        weights_bytes=weights.symbol,
+        operations=(),
+        state_bytes=ledger.given("S_1", state, "byte", "recurrent state of one sequence", cited(s, "architecture of "))
+        if state
         else 0,
     )
     main = s.device.main_memory.name
     cite = cited(s, f"capacity of {s.device.name}'s {main},")
-    together = f", {m.devices} devices together" if m.devices > 1 else ""
-    capacity_bytes = ledger.given("C", m.capacity_bytes, "byte", f"{main} that programs can use{together}", cite)
-    machine: Any = SimpleNamespace(
-        capacity_bytes=capacity_bytes,
-        physical_bytes=capacity_bytes
-        if m.physical_bytes == m.capacity_bytes
-        else ledger.given("C_full", m.physical_bytes, "byte", f"{main} in full{together}", cite),
+    usable = ledger.given("C", m.capacity_bytes, "byte", f"{main} that programs can use{together}", cite)
+    machine: Any = SimpleNamespace(capacity_bytes=usable, physical_bytes=usable)
+    if m.physical_bytes != m.capacity_bytes:
+        machine.physical_bytes = ledger.given("C_full", m.physical_bytes, "byte", f"{main} in full{together}", cite)
+    limit: Any = ledger.given(
+        "s_max", s.model.architecture.max_context, "token", "the model's own limit", cited(s, "architecture of ")
     )
-    overhead: Any = 0
-    if p.memory.overhead_bytes:
-        cite = cited(s, "memory overhead of ")
-        overhead = ledger.given("O", p.memory.overhead_bytes, "byte", f"{p.engine}'s own memory{together}", cite)
-    longest = s.model.architecture.max_context
-    limit: Any = ledger.given("s_max", longest, "token", "the model's own limit", cited(s, "architecture of "))
-    weights = ledger.step("W", sum(parts), "byte", "all weights as stored", "memory.weights_bytes")
     found = capacity.memory(
         model,
         machine,
         growth=_growth(s, ledger),
         batch=batch,
         tokens=tokens,
-        overhead_bytes=overhead,
         longest_context=limit,
+        engine=_own(s, ledger),
     )
-    steps = []
-    for key, name, unit, meaning in MEMORY:
-        if getattr(p.memory, key) is not None:
-            steps.append(ledger.step(name, getattr(found, key), unit, meaning, f"memory.{key}"))
-    kv, state, total, missing = steps[:4]
-    rest = sympy.expand(total.formula - kv.formula - state.formula)
-    parts_of = rest + sum(step.symbol for step in (kv, state) if step.formula != 0)
-    steps[2] = ledger.step(total.symbol.name, parts_of, total.unit, total.meaning, total.path)
-    steps[3] = replace(missing, formula=missing.formula.subs(total.formula, total.symbol))
+    steps = {
+        key: ledger.step(name, getattr(found, key), unit, meaning, f"memory.{key}")
+        for key, name, unit, meaning in MEMORY
+        if getattr(p.memory, key) is not None
+    }
+    parts = [steps[key] for key in ("kv_bytes", "state_bytes", "overhead_bytes") if steps[key].formula != 0]
+    total, overhead = steps["total_bytes"], steps["overhead_bytes"]
+    rest = sympy.expand(total.formula - sum(part.formula for part in parts))
+    needed = rest + sum(part.symbol for part in parts)
+    shorter = {total.formula: total.symbol}
+    if overhead.formula != 0:
+        shorter[overhead.formula] = overhead.symbol
+    if "cache_tokens" in steps:
+        shorter = {steps["cache_tokens"].formula: steps["cache_tokens"].symbol} | shorter
+    steps = {key: replace(step, formula=_shorter(step, shorter)) for key, step in steps.items()}
+    steps["total_bytes"] = replace(total, formula=needed)
     notes = tuple(
         f"memory.{key} is none: {why}"
         for key, why in (
@@ -328,24 +329,68 @@ def memory(s: Setting, work: Workload, p: Prediction) -> Section:
         )
         if getattr(p.memory, key) is None
     )
-    every = [steps[2], weights, *steps[:2], *steps[3:]]
+    every = [steps.pop("total_bytes"), weights, *steps.values()]
     return Section("memory: what fits", tuple(every), used(ledger.givens, every, ()), (), notes)
 
 
 MEMORY = (
     ("kv_bytes", "K", "byte", "cache of the whole batch"),
     ("state_bytes", "S", "byte", "recurrent state of the whole batch"),
+    ("overhead_bytes", "O", "byte", "what the engine needs for itself, or leaves to others"),
     ("total_bytes", "M", "byte", "needed in all"),
+    ("room_bytes", "M_room", "byte", "left to cache and state"),
     ("missing_bytes", "M_missing", "byte", "what does not fit"),
     ("max_context", "s_fits", "token", "longest context that fits at this batch"),
     ("cache_tokens", "s_room", "token", "cached tokens of each sequence that fit, whatever the model's limit"),
     ("max_batch", "B_fits", "1", "largest batch that fits at this length"),
     ("kv_bytes_per_token", "b_more", "byte", "what one more token adds once every window is full"),
-    ("overhead_bytes", "O_engine", "byte", "the engine's own memory"),
+    ("host_bytes", "O_host", "byte", "of it, in the host's memory"),
+    ("outside_bytes", "O_outside", "byte", "of it, outside the share that the engine takes"),
     ("capacity_bytes", "C_usable", "byte", "what programs can use"),
     ("physical_bytes", "C_physical", "byte", "main memory in full"),
 )
 """Figures of memory: key, symbol, unit, meaning; those that others are made of first."""
+
+
+def _shorter(step: Step, shorter: dict[Formula, Any]) -> Formula:
+    """Return the formula of a step with parts that have a symbol of their own named by it; not those it defines."""
+    parts = {formula: symbol for formula, symbol in shorter.items() if symbol != step.symbol and not formula.is_Symbol}
+    formula = step.formula
+    for part, symbol in parts.items():
+        formula = formula.subs(part, symbol)
+    return formula
+
+
+def _stored(s: Setting, ledger: Ledger) -> Step:
+    """Return the weights on all devices: one set for each replica."""
+    once = sum(_weights(s, ledger))
+    experts = [o for o in s.transformer.operations if isinstance(o, RoutedExperts)]
+    size = sum(o.experts * (o.weight_bytes + o.last_weight_bytes) for o in experts)
+    operations: tuple[Any, ...] = ()
+    if size and s.layout and s.layout.data > 1:
+        shared = ledger.given("V_experts", size, "byte", "of them, routed experts", cited(s, "weights "))
+        operations = (replace(experts[0], experts=1, weight_bytes=shared, last_weight_bytes=0),)
+    model: Any = SimpleNamespace(weights_bytes=once, operations=operations)
+    formula = capacity.stored_bytes(model, s.layout)
+    return ledger.step("W", formula, "byte", "all weights as stored", "memory.weights_bytes")
+
+
+def _own(s: Setting, ledger: Ledger) -> EngineMemory:
+    """Return what the engine needs for itself, as symbols."""
+    own, sources = s.own, cited(s, "memory overhead of ", "buffers of ", "share of the memory ")
+
+    def line(name: str, of: Line, meaning: str) -> Line:
+        fixed: Any = ledger.given(f"O_{name}", of.fixed, "byte", meaning, sources) if of.fixed else 0.0
+        slope: Any = 0.0
+        if of.slope:
+            slope = ledger.given(f"o_{name}", of.slope, "byte", f"{meaning}, for each token", sources)
+        return Line(fixed, slope)
+
+    outside: Any = own.outside_bytes
+    if outside:
+        outside = ledger.given("O_out", own.outside_bytes, "byte", "outside the share that the engine takes", sources)
+    lines = [line(str(number), of, "what the engine needs") for number, of in enumerate(own.lines, 1)]
+    return own._replace(lines=tuple(lines), host=line("h", own.host, "in the host's memory"), outside_bytes=outside)
 
 
 def _weights(s: Setting, ledger: Ledger) -> Iterator[sympy.Symbol]:
