@@ -174,3 +174,31 @@ def test_dual_numbers_differentiate(a, b):
     assert math.floor(x) == math.floor(a)
     assert isinstance(-x, Dual)
     assert max(x, y).slopes == ((1, 0) if a >= b else (0, 1))
+
+
+def test_what_the_link_takes_part_in_depends_on_the_link():
+    p = roofline.predict("llama-3.1-70b", "2x rtx-pro-6000", tp=2, prompt=4096, engine="vllm", weights="fp8")
+    link = p.sensitivity("prefill.expected.seconds")["link bandwidth"]
+    exchange = p.prefill.expected.terms["exchange between devices"] / p.prefill.expected.seconds
+    assert -exchange <= link.elasticity < -exchange / 2
+
+
+def test_more_weight_bytes_are_those_of_a_larger_file():
+    small = roofline.predict("llama-3.1-8b", "rtx-4090", context=100)
+    size = small.memory.weights_bytes
+    change = small.sensitivity("memory.total_bytes")["weight bytes"].elasticity
+    large = roofline.predict("llama-3.1-8b", "rtx-4090", context=100, weights_bytes=size * 1.01)
+    assert large.memory.total_bytes / small.memory.total_bytes - 1 == pytest.approx(change / 100, rel=1e-6)
+
+
+def test_more_cache_bytes_are_those_of_a_wider_format():
+    narrow, wide = (roofline.predict("llama-3.1-8b", "rtx-4090", context=9000, kv=kv) for kv in ("fp8", "bf16"))
+    for of in ("decode.streaming.seconds_per_step", "memory.total_bytes"):
+        assert at(narrow, of, {"cache bytes": 2.0}) == pytest.approx(figure(wide, of), rel=1e-12)
+
+
+def test_capacity_is_room_for_more_context():
+    p = roofline.predict("llama-3.1-8b", "rtx-4090", engine="vllm")
+    more = p.sensitivity("memory.room_bytes")["capacity"]
+    assert more.elasticity > 1
+    assert at(p, "memory.room_bytes", {"capacity": 1.1}) / p.memory.room_bytes - 1 == pytest.approx(more.change)
