@@ -13,7 +13,7 @@ import roofline
 from roofline.cli import main
 from roofline.errors import NoBoundError, UnknownNameError, WorkloadError
 from roofline.sensitivity import figure
-from roofline.solving import CACHES
+from roofline.solving.asking import CACHES
 
 SPARK = ("minimax-m2.7", "dgx-spark")
 FORMATS = {"weights": "ud-iq4_xs", "kv": "q4_0"}

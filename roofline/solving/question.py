@@ -1,246 +1,26 @@
-"""What it would take: the value of one input at which a figure reaches a target."""
+"""One input of one prediction, to be chosen: values are tried, then those between the last that fails and the first."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math  # noqa: TID251 (a search over numbers, no formula)
-import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from roofline import _predict, llama_cpp_mixes, units
-from roofline.errors import UnitError, WorkloadError
-from roofline.formatting import amount, heading
+from roofline.errors import WorkloadError
 from roofline.inputs import inputs, scaled
-from roofline.loading import load_model
 from roofline.recipes import stored
-from roofline.results import SCHEMA_VERSION, Prediction
+from roofline.results import Prediction
 from roofline.sensitivity import check_path, figure
-from roofline.specs import HardwareSpec, ModelSpec
+from roofline.solving.asking import CACHES, COUNTS, EXAMPLES, GRID, PLAIN, RATES, WIDEST_FACTOR
+from roofline.solving.solution import Solution, shown
+from roofline.specs import ModelSpec
 from roofline.specs.model import Experts
-from roofline.specs.search import neighbours
 from roofline.sweeps.fields import more_is_better
 from roofline.sweeps.fields import unit as unit_of_figure
 from roofline.workload import LARGEST
-
-if TYPE_CHECKING:
-    from roofline.explanation import Step
-
-COUNTS = {"batch": 1, "context": 0, "prompt": 1, "output": 1, "cached": 0, "concurrency": 1, "devices": 1}
-"""Whole numbers that can be asked for, and the least of each."""
-
-RATES = {"bandwidth": "byte/s", "peak": "FLOP/s", "link": "byte/s", "capacity": "byte"}
-"""Rates and sizes of the machine that can be asked for, and their units."""
-
-CHOICES = ("weights", "kv", "top_k")
-"""Choices that can be asked for."""
-
-WIDEST_FACTOR = 4e6
-"""Rates are tried up to so many times as high, and as low. [1]"""
-
-GRID = 120
-"""Values that are tried before those between them."""
-
-CACHES = ("bf16", "q8_0", "fp8", "q5_0", "q4_0")
-"""Cache formats that are tried."""
-
-PLAIN = ("bf16", "fp8", "nvfp4")
-"""Formats of weights that are tried beside the model's own recipes, where the engine is not llama.cpp."""
-
-DEFAULT = {
-    "token/s": "decode.ceiling.tokens_per_s",
-    "s": "decode.ceiling.seconds_per_step",
-    "byte": "memory.total_bytes",
-    "token": "memory.max_context",
-}
-"""Figure that a target of each unit is about unless said otherwise."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Solution:
-    """What it would take.
-
-    Attributes
-    ----------
-    for_ : the input that was asked for.
-    of : dotted path of the figure.
-    target : what the figure is to reach.
-    target_unit : its unit.
-    at_most : whether the figure is to be at most the target; else at least.
-    reached : whether some value reaches it.
-    value : the value that just reaches it, a number or the name of a format; None where none does.
-    unit : of the value; ``1`` for counts and names.
-    now : what the input is without being asked for; None where it is nothing yet.
-    achieved : the figure at the value; where the target is not reached, the best there is.
-    best : the value tried that comes nearest, where the target is not reached.
-    binding : what bounds the figure there: memory, compute, link; empty where nothing of it is said.
-    formula : the value in closed form, where the algebra allows it.
-    prediction : the prediction at the value, or at the best.
-    notes : what else is to be known.
-    """
-
-    for_: str
-    of: str
-    target: float
-    target_unit: str
-    at_most: bool
-    reached: bool
-    value: float | int | str | None
-    unit: str
-    now: float | int | str | None
-    achieved: float
-    best: float | int | str | None
-    binding: str
-    formula: Step | None
-    prediction: Prediction
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain dictionaries, lists, texts and numbers; ``schema_version`` comes first."""
-        left_out = {"formula", "prediction"}
-        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
-        found["notes"] = list(self.notes)
-        formula = None
-        if self.formula:
-            from roofline.explanation.plain import plain_formula
-
-            formula = f"{self.formula.symbol} = {plain_formula(self.formula.formula)}"
-        return {"schema_version": SCHEMA_VERSION, **found, "formula": formula, "prediction": self.prediction.to_dict()}
-
-    def to_json(self, indent: int | None = 2) -> str:
-        """Return :meth:`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
-
-    def __repr__(self) -> str:
-        return f"<Solution: {sentence(self)}>"
-
-    def __str__(self) -> str:
-        return "\n".join(_page(self))
-
-
-def solve(
-    model: str | Path | ModelSpec,
-    hardware: str | Path | HardwareSpec,
-    *,
-    target: str | float,
-    for_: str,
-    of: str | None = None,
-    **options: Any,
-) -> Solution:
-    """Say what one input must be for a figure to reach a target.
-
-    Parameters
-    ----------
-    model, hardware : as of :func:`roofline.predict`.
-    target : what to reach: ``"50 tok/s"``, ``"20 ms"``, ``"100 GiB"``, ``"32k tok"``, or a number in the figure's own
-        unit. Speeds and counts are to be at least that, times and sizes at most.
-    for_ : what is asked for: ``batch``, ``context``, ``prompt``, ``output``, ``cached``, ``concurrency``, ``devices``;
-        ``bandwidth``, ``peak``, ``link``, ``capacity`` of the machine; ``weights``, ``kv``, ``top_k``.
-    of : dotted path of the figure; of the decode ceiling when None: its speed for a target in tok/s, its time for one
-        in seconds; memory in all for one in bytes, and the longest context for one in tokens.
-    options : the other arguments of :func:`roofline.predict`.
-
-    Returns
-    -------
-    Solution
-        The least that is enough where more is better, else the most that still is; of ``weights`` and ``kv`` the
-        widest format that is enough. Where none is, the best there is and what bounds it.
-
-    Raises
-    ------
-    WorkloadError
-        Nothing of that name can be asked for, the target cannot be read or is of another dimension than the figure,
-        the figure does not exist, or an option says already what is asked for.
-
-    Notes
-    -----
-    Numeric: values from the least to the most are tried, then those between the last that fails and the first that
-    reaches by bisection. Formulas come from the functions that give the figure, solved by sympy, and are kept where
-    they agree with the number.
-
-    Examples
-    --------
-    >>> import roofline
-    >>> found = roofline.solve("llama-3.1-8b", "rtx-4090", target="30 tok/s", for_="context")
-    >>> found.reached, found.unit, found.value > 100_000
-    (True, 'token', True)
-    """
-    asked = _asked(for_, options)
-    wanted, unit = _target(target)
-    if of is not None and not isinstance(of, str):
-        raise WorkloadError(f"of is {of!r:.60}, but the path of a figure is wanted, for example {DEFAULT['s']!r}")
-    question = _Question(load_model(model, assume_known=options.get("assume_known", False)), hardware, asked, options)
-    path = of or DEFAULT.get(unit or "token/s", DEFAULT["token/s"])
-    return question.answer(path, wanted, unit)
-
-
-def _asked(for_: Any, options: dict[str, Any]) -> str:
-    known = [*COUNTS, *RATES, *CHOICES]
-    if for_ not in known:
-        near = neighbours(for_, known)[:3] if isinstance(for_, str) else []
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
-        raise WorkloadError(f"nothing can be solved for {for_!r:.60}; {hint}")
-    if options.get(for_) is not None:
-        raise WorkloadError(f"{for_} is {options[for_]!r:.60}, but it is what is asked for: leave it out")
-    if for_ == "devices" and (given := [name for name in ("tp", "ep", "pp", "dp") if options.get(name) is not None]):
-        raise WorkloadError(f"devices are asked for, so {given[0]} cannot be given: leave it out")
-    return for_
-
-
-_EXAMPLES = {"token/s": "'50 tok/s'", "s": "'20 ms'", "byte": "'100 GiB'", "token": "'32k tok'"}
-
-_SPEED = re.compile(r"([kM]?)(?:tok|tokens?)/s")
-_TOKENS = re.compile(r"tok|tokens?")
-
-
-def _target(target: Any) -> tuple[float, str | None]:
-    """Return the number of a target in SI units, and its unit; None where only a number is given."""
-    if isinstance(target, int | float) and not isinstance(target, bool):
-        return _positive(float(target), target), None
-    if not isinstance(target, str):
-        raise WorkloadError(f"target is {target!r:.60}, but a text such as '50 tok/s' or a number is wanted")
-    try:
-        value, unit = _read(*target.strip().partition(" ")[::2])
-    except (ValueError, UnitError):
-        raise WorkloadError(
-            f"target is {target!r:.60}, which cannot be read: '50 tok/s', '20 ms', '100 GiB', '32k tok' or a number is "
-            f"wanted"
-        ) from None
-    return _positive(value, target), unit
-
-
-def _read(number: str, unit: str) -> tuple[float, str | None]:
-    """Return a number and the unit behind it in SI.
-
-    Raises
-    ------
-    ValueError
-        It is none, or of another unit.
-    """
-    unit = unit.strip()
-    if _TOKENS.fullmatch(unit):
-        return float(units.count(number)), "token"
-    value = float(number.replace("_", "").replace(",", ""))
-    if not unit:
-        return value, None
-    if speed := _SPEED.fullmatch(unit):
-        return value * units.DECIMAL[speed[1]], "token/s"
-    if value <= 0:
-        return value, None
-    try:
-        return units.parse(f"{number} {unit}", "s"), "s"
-    except UnitError:
-        return units.parse(f"{number} {unit}", "byte"), "byte"
-
-
-def _positive(value: float, target: Any) -> float:
-    if not 0 < value < math.inf:
-        raise WorkloadError(f"target is {target!r:.60}, but an amount above 0 is wanted")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +31,7 @@ class _Tried:
     prediction: Prediction
 
 
-class _Question:
+class Question:
     """One input of one prediction, to be chosen."""
 
     def __init__(self, model: ModelSpec, hardware: Any, asked: str, options: dict[str, Any]) -> None:
@@ -291,7 +71,7 @@ class _Question:
         wanted = unit_of_figure(path)
         if unit not in {None, wanted}:
             raise WorkloadError(
-                f"the target is in {unit}, but {path} is in {wanted or 'no unit'}: {_EXAMPLES.get(wanted, 'a number')} "
+                f"the target is in {unit}, but {path} is in {wanted or 'no unit'}: {EXAMPLES.get(wanted, 'a number')} "
                 f"is wanted"
             )
         ascending = self._score(tried[-1].prediction) >= self._score(tried[0].prediction)
@@ -511,67 +291,3 @@ def _binding(p: Prediction, path: str) -> str:
     if words[0] == "decode" and len(words) > 2 and hasattr(getattr(p.decode, words[1]), "bound"):
         return getattr(p.decode, words[1]).bound
     return {"decode": p.decode.bound, "prefill": p.prefill.bound}.get(words[0], "") if "ceiling" in words else ""
-
-
-# --- in words
-
-
-def shown(value: Any, unit: str) -> str:
-    """Return a value with its unit as printed."""
-    return value if isinstance(value, str) else amount(value, unit)
-
-
-NAMES = {"peak": "compute peak", "link": "link bandwidth", "top_k": "experts a token"}
-
-
-def sentence(s: Solution) -> str:
-    """Return the solution in a sentence."""
-    goal = f"{s.of} of at {'most' if s.at_most else 'least'} {shown(s.target, s.target_unit)}"
-    name = NAMES.get(s.for_, s.for_)
-    if not s.reached:
-        binds = f", {s.binding}-bound" if s.binding else ""
-        best = shown(s.achieved, s.target_unit)
-        return f"no {name} gives {goal}: {best} is the best, at {shown(s.best, s.unit)}{binds}"
-    return f"{goal} takes {name} {shown(s.value, s.unit)}"
-
-
-def _page(s: Solution) -> list[str]:
-    p = s.prediction
-    goal = f"{s.of} of at {'most' if s.at_most else 'least'} {shown(s.target, s.target_unit)}"
-    lines = [heading(p), goal, ""]
-    name = NAMES.get(s.for_, s.for_)
-    if s.reached:
-        lines.append(f"  {name:<16} {shown(s.value, s.unit)}{_compared(s)}")
-    else:
-        best = "however much there is" if s.for_ in RATES else f"the best is {shown(s.best, s.unit)}"
-        lines.append(f"  {name:<16} none reaches it, {best}")
-    bound = f"  {s.binding}-bound" if s.binding in {"memory", "compute", "link"} else ""
-    bound = "  as much as fits" if s.binding == "capacity" and not s.reached else bound
-    lines.append(f"  {'gives':<16} {shown(s.achieved, s.target_unit)}{bound}")
-    memory = f"{units.gib(p.memory.total_bytes)} of {units.gib(p.memory.capacity_bytes)}"
-    lines.append(f"  {'memory':<16} {memory}, {'fits' if p.memory.fits else 'too small'}")
-    if s.formula:
-        from roofline.explanation.plain import plain_formula, plain_symbol
-
-        lines.append(f"  {'formula':<16} {plain_symbol(s.formula.symbol)} = {plain_formula(s.formula.formula)}")
-        lines += _indented(s.formula.meaning, "")
-    for index, note in enumerate(s.notes):
-        lines += _indented(note, "note" if index == 0 else "")
-    return lines
-
-
-def _indented(text: str, label: str) -> list[str]:
-    """Return lines of text behind a label, numbers not torn from their units."""
-    lines = textwrap.wrap(
-        text, 80, initial_indent=f"  {label:<16} ", subsequent_indent=" " * 19, break_on_hyphens=False
-    )
-    return [line.replace("\u00a0", " ") for line in lines]
-
-
-def _compared(s: Solution) -> str:
-    """Return the value beside what it is now."""
-    if s.now is None or s.now == s.value:
-        return " (as it is)" if s.now == s.value else ""
-    if isinstance(s.value, str) or s.for_ in COUNTS or s.for_ == "top_k" or not s.now:
-        return f"  ({shown(s.now, s.unit)} now)" if s.for_ in {"weights", "kv", "top_k", "devices"} else ""
-    return f"  ({units.significant(float(s.value) / float(s.now), 3)} x the {shown(s.now, s.unit)} there is)"  # type: ignore[arg-type]
