@@ -142,15 +142,8 @@ def cached(tokens: int) -> str:
 
 
 def count(tokens: float, _: object = None) -> str:
-    """Return a count of tokens as short as it can be read.
-
-    Examples
-    --------
-    >>> count(131072), count(1000), count(66516)
-    ('128k', '1,000', '66,516')
-    """
-    whole = round(tokens)
-    return f"{whole // 1024:,}k" if whole and whole % 1024 == 0 else f"{whole:,}"
+    """Return a count of tokens, as a label of a tick too."""
+    return units.short_count(round(tokens))
 
 
 def prefixed(axis: Any, label: str, largest: float, unit: str, *, binary: bool = False) -> None:
@@ -188,7 +181,7 @@ def plain_logarithmic(axis: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    decades = [(60.0, (1.0, 2.0, 5.0)), (1000.0, (1.0, 3.0))]
+    decades = [(60.0, (1.0, 2.0, 5.0)), (600.0, (1.0, 3.0))]
     steps = next((steps for most, steps in decades if high < low * most), (1.0,))
     axis.set_major_locator(LogLocator(base=10, subs=steps, numticks=20))
     grouped(axis)

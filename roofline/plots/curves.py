@@ -23,10 +23,10 @@ SPEED = "tokens_per_s"
 
 FIGURES = ("decode.ceiling", "decode.streaming", "decode.uniform", "decode.expected")
 
-LEAST_CONTEXT = 1024
+LEAST_CONTEXT = units.count("1k")
 """Up to here the axis of contexts is linear, so that an empty cache stands on it; logarithmic beyond. [token]"""
 
-LARGEST_BATCH = 1024
+LARGEST_BATCH = units.count("1k")
 """Where the axis of batches ends if nobody says. [1]"""
 
 ALIKE = 0.1

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from roofline import formatting
+from roofline import formatting, units
 from roofline._predict import predict
 from roofline.errors import PictureError, WorkloadError
 from roofline.plots import canvas, points
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from roofline.results import Prediction
 
-LARGEST = 1024
+LARGEST = units.count("1k")
 """Streams where a line ends if nobody says and memory has room for more. [1]"""
 
 

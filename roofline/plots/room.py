@@ -32,6 +32,9 @@ def _parts(m: Memory) -> dict[str, float]:
     }
 
 
+LEAST_CONTEXT = units.count("1k")
+"""Where the axis of contexts begins if nobody says. [token]"""
+
 HATCHES = ("", "//", "..", "xx", "--")
 
 
@@ -104,7 +107,7 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     return ax
 
 
-GIB = float(2**30)
+GIB = float(units.BINARY["Gi"])
 """What the axis of memory counts in, as engines and operating systems do. [byte]"""
 
 
@@ -217,7 +220,7 @@ def kv(
     for model in named:
         base = predict(model, **asked)
         last = base.max_context_of_model
-        values, marked = points.axis("context", given, points.powers(min(1024, last), last))
+        values, marked = points.axis("context", given, points.powers(min(LEAST_CONTEXT, last), last))
         found.append((base, values, marked, points.swept(("memory",), model=model, context=values, **asked)))
     paint = canvas.palette(ax)
     if len(found) > len(paint):
@@ -250,7 +253,8 @@ def _draw_growth(ax: Axes, base: Prediction, values: list[int], along: Sweep, co
     if not np.any(sizes > 0):
         raise PictureError(f"{base.model} keeps no cache and no state, so there is nothing to draw")
     per_token = base.memory.kv_bytes_per_token
-    label = f"{base.titles[0]}, {base.kv}: {units.significant(per_token / 1024)} KiB/token"
+    factor, unit = units.scale(per_token, "B", binary=True)
+    label = f"{base.titles[0]}, {base.kv}: {units.significant(per_token / factor)} {unit}/token"
     fits = along["memory.fits"]
     if base.memory.max_context is None:
         label += ", weights do not fit"
