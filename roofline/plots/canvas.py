@@ -19,7 +19,6 @@ ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442", "#4F8FD0", "#999999")
 """Okabe and Ito's colours, told apart by the colour-blind and in print, in the order that each background allows."""
 
-DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Beside the colour, so that nothing is told by it alone."""
 

@@ -81,7 +81,8 @@ def context(
     if marked is not None:
         _mark(ax, marked, _speed_at(found, values.index(marked)), canvas.count(marked))
     ax.set_xscale("symlog", base=2, linthresh=LEAST_CONTEXT, linscale=0.6)
-    ax.set_xlim(min(values), max(values))
+    if max(values) > min(values):
+        ax.set_xlim(min(values), max(values))
     ax.set_ylim(bottom=0)
     if base.memory.max_context is None or base.memory.max_context < max(values):
         _shade(ax, base.memory.max_context or 0, max(values))
