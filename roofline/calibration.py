@@ -102,16 +102,18 @@ def period(built: str) -> str:
     return f"{year}-{1 if month and month <= '06' else 2}"
 
 
-def constants_for(fitted: Fitted, hardware: str, built: str, device: str) -> Constants:
-    """Return the constants of a fit for a class of hardware, a period and a device, known or not."""
+def constants_for(fitted: Fitted, hardware: str, built: str, device: str, model: str) -> Constants:
+    """Return the constants of a fit for a class of hardware, a period, a device and a model, known or not."""
     values = {}
     for name in CONSTANTS:
         constant = fitted.constants[name]
         values[name] = (
             constant.value
+            * constant.by_backend.get(hardware.split(maxsplit=1)[0], 1.0)
             * constant.by_hardware.get(hardware, 1.0)
             * constant.by_build.get(built, 1.0)
             * constant.by_device.get(device, 1.0)
+            * constant.by_model.get(model, 1.0)
         )
     return Constants(**values)
 
@@ -136,7 +138,7 @@ def speed(
     first = engine.fitted.constants["weight_bandwidth"]
     default = Layout(pipeline=devices) if engine.rules.layout == "pipeline" else Layout(tensor=devices)
     return Speed(
-        constants=constants_for(engine.fitted, hardware, when, device.name),
+        constants=constants_for(engine.fitted, hardware, when, device.name, model.name),
         counted=pass_kernels(model.architecture, weights, engine.kernels),
         rules=engine.rules,
         layout=layout or default,
