@@ -154,7 +154,7 @@ def speed(
 # --- intervals
 
 ANY = "any"
-"""Residuals of all metrics together, for a metric with too few."""
+"""Residuals of all metrics together but times to first token, for a metric with too few."""
 
 
 @remember

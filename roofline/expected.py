@@ -55,7 +55,7 @@ class Constants(NamedTuple):
 
 
 class PassSeconds(NamedTuple):
-    """What the time of one pass is made of. [s]"""
+    """What the time of one pass is made of; the first two overlap in the third. [s]"""
 
     weights: Num
     multiply: Num
@@ -118,13 +118,13 @@ def pass_seconds(w: PassWork, c: Constants, *, prefill: bool = False, eager: Num
     exchanges = w.exchanges * each + w.send / c.link_bandwidth
     sequences = 0.0 * w.sequences if prefill else c.sequence * w.sequences
     usual = c.prefill_of_model if prefill else c.decode_of_model
-    parts = (matrices, attention, state, kernels, exchanges, sequences)
-    matrices, attention, state, kernels, exchanges, sequences = (part * usual for part in parts)
-    device = matrices + attention + state + kernels + exchanges + sequences
+    parts = (weights, multiply, matrices, attention, state, kernels, exchanges, sequences)
+    parts = [part * usual for part in parts]
+    device: Num = sum(parts[2:])
     total = device
     if type(eager) is not float or eager:
         total = ops.smooth_maximum(x=device, y=eager * c.host * w.layers, exponent=HOST_OVERLAP)
-    return PassSeconds(weights, multiply, matrices, attention, state, kernels, exchanges, sequences, total)
+    return PassSeconds(*parts, total)
 
 
 class ServedSeconds(NamedTuple):

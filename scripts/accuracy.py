@@ -20,34 +20,38 @@ TARGET = Path(__file__).parent.parent / "docs" / "accuracy.md"
 
 HEAD = """# How far off the expected is
 
-Written by `python scripts/accuracy.py` from the engine specs, which `roofline fit --write` writes from `measurements/`.
-"Left out" says what the fit had not seen when it was asked: nothing (in sample), the cell of a device and a model, the
-device, the model, or the class of hardware (backend and kind of memory); "held out" are rows of sources that no constant
-has been fitted to. Errors are |expected - measured| / measured, rates as rates and times as times; bias is that of the
-expected time. A group is what was left out (devices in sample); "of groups" is the median of the groups' medians, in
-which one device with 800 rows counts no more than another with five. "Held" is the share of rows, and the mean share of
-the groups, within the interval of level 90 % that the residuals of the *other* groups give. Rows with experts, stages or
-data in parallel are not fitted and not counted here.
+Written by `python scripts/accuracy.py` from the engine specs, which `roofline fit --write` writes from
+`measurements/`. "Left out" says what the fit had not seen when it was asked: nothing (in sample), the cell of a device
+and a model, the device, the model, or the class of hardware (backend and kind of memory); "held out" are rows of
+sources that no constant has been fitted to. Errors are |expected - measured| / measured, rates as rates and times as
+times; bias is that of the expected time. A group is what was left out (a device in sample); "of groups" is the median
+of the groups' medians, in which one device with 800 rows counts no more than another with five. "Held" is the share of
+rows, and the mean share of the groups, within the interval of level 90 % that the residuals of the *other* groups
+give. Rows with experts, stages or data in parallel are not fitted and not counted here.
 
 ## What had been seen when choices were made
 
-Widths of the levels and the noise of each kind of row are estimated from the rows that are fitted (empirical Bayes), in
-every fold anew. That the share of a vector unit in unpacking weights, the slow 16-bit experts of llama.cpp, whole tiles
-in batches above 8, and a factor for each model are modelled was decided from residuals in sample, the weight of a series
-and the priors' share in the noise from left-out cells of SGLang, TensorRT-LLM and vLLM; the errors on left-out devices and
-models stood beside those and were read. A model in which each series has an offset of its own was tried and dropped: it
-put whole sources aside. The kernel counts were fixed before the first fit here, but follow earlier work that had seen residuals
-of some of these models. The rows set aside in `measurements/` contradict themselves or their neighbours, as each says;
-they were found among the largest residuals.
+Widths of the levels and the noise of each kind of row are estimated from the rows that are fitted (empirical Bayes).
+Folds estimate them anew, but start from the fit of all rows, of which some may remain in these few hyperparameters.
 
-Sources are held out by a rule that sees no results (`measurements/held_out.toml`). Fits before that list was frozen had
-seen them, and their residuals had been looked at, so they are not blind either; from then on they are.
+Decided from residuals in sample: that unpacking in vector units, the slow 16-bit experts of llama.cpp, whole tiles in
+batches above 8 and a factor for each model are modelled. Decided from left-out cells of SGLang, TensorRT-LLM and vLLM,
+while the errors on left-out devices and models were in view: the weight of a series, the weight of first tokens, and
+what priors count in the estimate of noise. The spread of intervals for few groups was one of three that were compared
+by their coverage for SGLang and TensorRT-LLM. A model in which each series has an offset of its own was tried and
+dropped, since it put whole sources aside. The kernel counts were fixed before the first fit here, but follow earlier
+work that had seen residuals of some of these models. The rows set aside in `measurements/` contradict themselves or
+their neighbours, as each says; they were found among the largest residuals.
+
+Sources are held out by a rule that sees no results (`measurements/held_out.toml`). Fits before that list was frozen
+had seen them, and some of their residuals had been looked at, so they are not blind for what is older than the list.
 """
 
 
 def page() -> str:
     """Return the page."""
-    return "\n".join(line for name in names("engine") for line in _engine(load_engine(name))).join([HEAD + "\n", ""])
+    lines = [line for name in names("engine") for line in _engine(load_engine(name))]
+    return HEAD + "\n" + "\n".join(lines)
 
 
 def _engine(spec: EngineSpec) -> Iterator[str]:

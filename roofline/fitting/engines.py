@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from roofline.calibration import ANY
 from roofline.fitting.priors import LEVELS, PRIORS
 from roofline.fitting.solve import Solution, solve
 from roofline.fitting.table import Floats, Row, Table, log_expected, table
@@ -31,6 +32,8 @@ ROUNDS = 6
 """Steps of a fit that starts from the fit of all rows. [1]"""
 
 LEVEL = 0.9
+
+FIRST = "first token"
 
 TINY = 1e-12
 """Shares that add up to a probability but for rounding reach it. [1]"""
@@ -266,13 +269,17 @@ def _spread(probability: float, groups: int) -> float:
 
 
 def residuals(fit: EngineFit) -> Iterator[dict[str, Any]]:
-    """Yield quantiles of log(measured / expected) over left-out rows, for each kind of time and all together."""
-    mine = fitted(fit.rows)
+    """Yield quantiles of log(measured / expected) over left-out rows, for each kind of time.
+
+    And for all together but first tokens, for kinds with too few: what a client does with first tokens says nothing of
+    the rest.
+    """
+    t, mine = fit.rows, fitted(fit.rows)
     for what, expected in fit.left_out.items():
-        residual, groups = fit.rows.log_seconds - expected, fit.groups[what]
-        for kind in [*sorted(set(fit.rows.kind)), "any"]:
-            mask = mine & np.isfinite(residual) & ((fit.rows.kind == kind) | (kind == "any"))
-            if mask.sum() >= (FEWEST if kind != "any" else 2):
+        residual, groups = t.log_seconds - expected, fit.groups[what]
+        for kind in [*sorted(set(t.kind)), ANY]:
+            mask = mine & np.isfinite(residual) & (t.kind != FIRST if kind == ANY else t.kind == kind)
+            if mask.sum() >= (2 if kind in {ANY, FIRST} else FEWEST):
                 yield {
                     "metric": kind,
                     "left_out": what,
