@@ -161,8 +161,8 @@ ANY = "any"
 def interval(fitted: Fitted, metric: str, known: Known, level: float) -> tuple[float, float]:
     """Return factors that an expected time is multiplied by for the ends of its interval.
 
-    Which residuals count depends on what the fit has seen: those of rows whose model, device, class of hardware, or
-    only their combination, had been left out.
+    Which residuals count depends on what the fit has seen: those of rows whose combination of device and model had been
+    left out, and of those whose model, device or class of hardware had been, where it is new. The widest hold.
     """
     tail = (1 - level) / 2
     lows, highs = [], []
@@ -175,11 +175,9 @@ def interval(fitted: Fitted, metric: str, known: Known, level: float) -> tuple[f
 
 def _left_out(known: Known) -> tuple[str, ...]:
     model = () if known.model else ("model",)
-    if not known.hardware:
-        return ("hardware", *model)
-    if not known.device:
-        return ("device", *model)
-    return model or ("cell",)
+    device = () if known.device else ("device",)
+    hardware = () if known.hardware else ("hardware",)
+    return ("cell", *model, *device, *hardware)
 
 
 _WIDER = {"cell": ("cell", "model", "device", "hardware")}

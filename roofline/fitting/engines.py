@@ -224,10 +224,10 @@ def _held_out_intervals(fit: EngineFit) -> tuple[Floats, Floats]:
     known = fit.rows.part(fitted(fit.rows))
     devices, models = set(known.labels("device")), set(known.labels("model"))
     for place, row in enumerate(fit.rows.rows):
-        what = "cell" if row.model in models else "model"
-        what = what if row.device in devices else "device"
-        if (row.kind, what) in tables:
-            lows[place], highs[place] = (tables[row.kind, what][i] for i in places)
+        unseen = {"cell": True, "model": row.model not in models, "device": row.device not in devices}
+        ends = [tables[row.kind, what] for what, counts in unseen.items() if counts and (row.kind, what) in tables]
+        if ends:
+            lows[place], highs[place] = min(e[places[0]] for e in ends), max(e[places[1]] for e in ends)
     return lows, highs
 
 

@@ -50,7 +50,7 @@ PRIORS = {
     "slower_wide_experts": Prior(1.0, 0.2, 0.1, 0.1),
     "few_tokens": Prior(1.0, 0.2, 0.1, 0.1),
     "cache_bandwidth": Prior(0.75, 0.2, 0.1, 0.1, 0.1),
-    "kernel": Prior(3.5e-6, 0.4, 0.3, 0.2, 0.2, 0.1),
+    "kernel": Prior(3.5e-6, 0.4, 0.2, 0.2, 0.2, 0.2),
     "multiply_rate": Prior(0.55, 0.2, 0.2, 0.2, 0.1, 0.1),
     "slower_multiply_eight": Prior(1.3, 0.2, 0.1, 0.1),
     "slower_multiply_eight_block": Prior(1.4, 0.2, 0.1, 0.1),
@@ -72,6 +72,9 @@ PRIORS = {
 
 COUNTED_AS = 3.0
 """So many steps more, as wide as the priors say, count in the estimate of a level's width. [1]"""
+
+MOST_WIDER = 2.5
+"""A level is at most so many times as wide as its prior: one odd device must not say how far all may differ. [1]"""
 
 NOISE = 0.12
 """Scale of a measurement's logarithm around its expectation, before it is estimated for each kind of row."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from roofline.expected import Constants
-from roofline.fitting.priors import COUNTED_AS, LEVELS, NOISE, NOISE_ROWS, PRIORS, TAILS
+from roofline.fitting.priors import COUNTED_AS, LEVELS, MOST_WIDER, NOISE, NOISE_ROWS, PRIORS, TAILS
 from roofline.fitting.table import Floats, Table, log_expected
 
 STEP = 1e-4
@@ -192,7 +192,7 @@ def _descend(
 
 
 def _widths(index: dict[Key, int], steps: Floats, spread: Floats, widths: Widths) -> Widths:
-    """Return the widths that the steps speak for; the priors' count as so many steps more.
+    """Return the widths that the steps speak for; the priors' count as so many steps more, and bound them.
 
     What a step is expected to be squared, given the rows, is its square and its variance. [Dempster, Laird and Rubin,
     "Maximum likelihood from incomplete data via the EM algorithm", 1977, section 4]
@@ -203,8 +203,9 @@ def _widths(index: dict[Key, int], steps: Floats, spread: Floats, widths: Widths
             squares.setdefault((constant, level), []).append(step**2 + sd**2)
     found = {}
     for (constant, level), values in squares.items():
-        total = COUNTED_AS * PRIORS[constant].widths[level] ** 2 + sum(values)
-        found[constant, level] = float(np.sqrt(total / (COUNTED_AS + len(values))))
+        prior = PRIORS[constant].widths[level]
+        estimate = np.sqrt((COUNTED_AS * prior**2 + sum(values)) / (COUNTED_AS + len(values)))
+        found[constant, level] = min(float(estimate), MOST_WIDER * prior)
     return widths | found
 
 
