@@ -1,4 +1,4 @@
-"""The time of a pass, term by term, against sums written out by hand; and which constants and residuals hold for whom."""
+"""The time of a pass, term by term, against sums written out by hand; which constants and residuals hold for whom."""
 
 from __future__ import annotations
 
@@ -142,6 +142,10 @@ def test_quantised_weights_are_unpacked_at_the_32_bit_peak_and_others_are_not():
     assert _work(s).unpack == pytest.approx(2 * matrices / fp32, rel=1e-3)  # norms are not
     assert _work(_setting("llama-3.1-8b", "a100-sxm-80gb", "llama.cpp", "bf16")).unpack == 0
     assert _work(_setting("llama-3.1-8b", "h100-sxm", "vllm", "fp8")).unpack == 0
+    shared = _setting("llama-3.1-8b", "a100-sxm-80gb", "vllm", "int4-awq", 2)
+    assert _work(shared, 2).unpack == pytest.approx(
+        _work(_setting("llama-3.1-8b", "a100-sxm-80gb", "vllm", "int4-awq")).unpack / 2
+    )
     experts = _setting("qwen3-30b-a3b", "a100-sxm-80gb", "llama.cpp", "q8_0")
     active = load_model("qwen3-30b-a3b")
     assert _work(experts).unpack > 2 * 2.5e9 / fp32, active.name  # 3.3 billion active, embedding aside
