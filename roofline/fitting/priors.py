@@ -50,7 +50,7 @@ PRIORS = {
     "slower_wide_experts": Prior(1.0, 0.2, 0.1, 0.1),
     "few_tokens": Prior(1.0, 0.2, 0.1, 0.1),
     "cache_bandwidth": Prior(0.75, 0.2, 0.1, 0.1, 0.1),
-    "kernel": Prior(3.5e-6, 0.4, 0.2, 0.2, 0.2, 0.2),
+    "kernel": Prior(3.5e-6, 0.4, 0.3, 0.2, 0.2, 0.1),
     "multiply_rate": Prior(0.55, 0.2, 0.2, 0.2, 0.1, 0.1),
     "slower_multiply_eight": Prior(1.3, 0.2, 0.1, 0.1),
     "slower_multiply_eight_block": Prior(1.4, 0.2, 0.1, 0.1),
