@@ -56,10 +56,12 @@ Decided from residuals in sample: that unpacking in vector units, the slow 16-bi
 batches above 8 and a factor for each model are modelled. Decided from left-out cells of SGLang, TensorRT-LLM and vLLM,
 while the errors on left-out devices and models were in view: the weight of a series, the weight of first tokens, and
 what priors count in the estimate of noise. The spread of intervals for few groups was one of three that were compared
-by their coverage for SGLang and TensorRT-LLM. A model in which each series has an offset of its own was tried and
-dropped, since it put whole sources aside. The kernel counts were fixed before the first fit here, but follow earlier
-work that had seen residuals of some of these models. The rows set aside in `measurements/` contradict themselves or
-their neighbours, as each says; they were found among the largest residuals.
+by their coverage for SGLang and TensorRT-LLM. How wide the steps of kernels are before measurements say otherwise, and
+that no level may be more than 2.5 times as wide, was decided from the errors on Strix Halo and on left-out devices of
+vLLM. A model in which each series has an offset of its own was tried and dropped, since it put whole sources aside.
+The kernel counts were fixed before the first fit here, but follow earlier work that had seen residuals of some of
+these models. The rows set aside in `measurements/` contradict themselves or their neighbours, as each says; they were
+found among the largest residuals.
 
 Sources are held out by a rule that sees no results (`measurements/held_out.toml`). Fits before that list was frozen
 had seen them, and some of their residuals had been looked at, so they are not blind for what is older than the list.
