@@ -22,8 +22,8 @@ from roofline.sweeps.evaluation import Block, Task, evaluate
 from roofline.sweeps.fields import checked
 from roofline.sweeps.table import Sweep
 
-BLOCK_POINTS = 16_384
-"""Points that are evaluated together: few enough that their arrays stay in a processor's cache."""
+BLOCK_POINTS = 65_536
+"""Points that are evaluated together: enough that Python's part is small, few enough that little memory is held."""
 
 WAITING = 32
 """Blocks that are handed out and not yet back, so that no worker is idle and few results are held."""
