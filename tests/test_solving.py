@@ -115,6 +115,19 @@ def test_a_batch_that_reaches_but_does_not_fit_is_no_answer():
     assert "would reach it, but does not fit" in str(s)
 
 
+def test_an_answer_that_memory_cuts_short_says_so():
+    s = solve("30 tok/s", "context", model="llama-3.1-8b", box="rtx-4090")
+    assert s.value == roofline.predict("llama-3.1-8b", "rtx-4090").memory.max_context
+    assert s.binding == "capacity"
+    assert "does not fit" in str(s)
+
+
+def test_an_answer_that_the_model_cuts_short_says_so():
+    s = solve("1 tok/s", "context", model="llama-3.1-8b", box="h100-sxm")
+    assert s.value == roofline.load_model("llama-3.1-8b").architecture.max_context
+    assert "llama-3.1-8b takes no more" in str(s)
+
+
 def test_where_no_batch_is_enough_the_resource_that_binds_is_named():
     s = solve("3000 tok/s", "batch", context=4096, **FORMATS)
     assert not s.reached

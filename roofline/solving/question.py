@@ -81,15 +81,18 @@ class Question:
         good = [index for index, one in enumerate(tried) if self._reaches(one.prediction)]
         if not good:
             return self._none(tried, can_fit=can_fit)
+        bad: _Tried | None = None
         if self.asked in {"weights", "kv"}:
             found = tried[good[0]]
         elif ascending:
-            found = self._between(tried[good[0] - 1] if good[0] else None, tried[good[0]])
+            found, _ = self._between(tried[good[0] - 1] if good[0] else None, tried[good[0]])
         else:
-            found = self._between(tried[good[-1] + 1] if good[-1] + 1 < len(tried) else None, tried[good[-1]])
+            found, bad = self._between(tried[good[-1] + 1] if good[-1] + 1 < len(tried) else None, tried[good[-1]])
         if beyond and can_fit and not found.prediction.memory.fits:
             note = f"{self.asked} {found.value:,} would reach it, but does not fit"
             return self._solution(None, self._largest_fitting(tried), (note,), binding="capacity")
+        if bad and self._is_enough(bad.prediction) and not bad.prediction.memory.fits:
+            return self._solution(found, found, ("more would still reach it, but does not fit",), binding="capacity")
         return self._solution(found, found, ())
 
     def _none(self, tried: list[_Tried], *, can_fit: bool) -> Solution:
@@ -142,10 +145,10 @@ class Question:
         slack = 1e-12 * self.target
         return self._score(p) >= (-self.target if self.at_most else self.target) - slack
 
-    def _between(self, bad: _Tried | None, good: _Tried) -> _Tried:
-        """Return the value nearest to ``bad`` that still reaches the target."""
+    def _between(self, bad: _Tried | None, good: _Tried) -> tuple[_Tried, _Tried | None]:
+        """Return the value nearest to ``bad`` that still reaches the target, and the one beside it that does not."""
         if bad is None:
-            return good
+            return good, None
         whole = isinstance(good.value, int)
         while abs(good.value - bad.value) > (1 if whole else 1e-13 * good.value):
             middle = (good.value + bad.value) // 2 if whole else (good.value + bad.value) / 2
@@ -153,7 +156,7 @@ class Question:
                 break
             here = _Tried(middle, self.at(middle))
             good, bad = (here, bad) if self._reaches(here.prediction) else (good, here)
-        return good
+        return good, bad
 
     def _experts(self) -> list[Experts]:
         return [network for network in self.model.architecture.ffn.values() if isinstance(network, Experts)]
@@ -238,9 +241,9 @@ class Question:
         notes = []
         if self.asked == "peak":
             notes.append("peaks of all formats grow alike; the fastest in use is given")
-        if found is not None and self.asked in COUNTS and found.value in {COUNTS[self.asked], self._most()}:
-            end = "least" if found.value == COUNTS[self.asked] else "most"
-            notes.append(f"it is the {end} that was tried")
+        if found is not None and self.asked in COUNTS and found.value == self._most():
+            limit = self.asked in LARGEST
+            notes.append("it is the most that was tried" if limit else f"{self.model.name} takes no more")
         if not p.memory.fits and self.asked != "capacity":
             notes.append(
                 f"it does not fit: {units.gib(p.memory.missing_bytes)} are missing, so that it is hypothetical"

@@ -109,7 +109,7 @@ def _page(s: Solution) -> list[str]:
         best = "however much there is" if s.for_ in RATES else f"the best is {shown(s.best, s.unit)}"
         lines.append(f"  {name:<16} none reaches it, {best}")
     bound = f"  {s.binding}-bound" if s.binding in {"memory", "compute", "link"} else ""
-    bound = "  as much as fits" if s.binding == "capacity" and not s.reached else bound
+    bound = "  as much as fits" if s.binding == "capacity" and not s.of.startswith("memory.") else bound
     lines.append(f"  {'gives':<16} {shown(s.achieved, s.target_unit)}{bound}")
     memory = f"{units.gib(p.memory.total_bytes)} of {units.gib(p.memory.capacity_bytes)}"
     lines.append(f"  {'memory':<16} {memory}, {'fits' if p.memory.fits else 'too small'}")
