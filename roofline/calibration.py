@@ -102,16 +102,18 @@ def period(built: str) -> str:
     return f"{year}-{1 if month and month <= '06' else 2}"
 
 
-def constants_for(fitted: Fitted, hardware: str, built: str, device: str) -> Constants:
-    """Return the constants of a fit for a class of hardware, a period and a device, known or not."""
+def constants_for(fitted: Fitted, hardware: str, built: str, device: str, model: str) -> Constants:
+    """Return the constants of a fit for a class of hardware, a period, a device and a model, known or not."""
     values = {}
     for name in CONSTANTS:
         constant = fitted.constants[name]
         values[name] = (
             constant.value
+            * constant.by_backend.get(hardware.split(maxsplit=1)[0], 1.0)
             * constant.by_hardware.get(hardware, 1.0)
             * constant.by_build.get(built, 1.0)
             * constant.by_device.get(device, 1.0)
+            * constant.by_model.get(model, 1.0)
         )
     return Constants(**values)
 
@@ -136,7 +138,7 @@ def speed(
     first = engine.fitted.constants["weight_bandwidth"]
     default = Layout(pipeline=devices) if engine.rules.layout == "pipeline" else Layout(tensor=devices)
     return Speed(
-        constants=constants_for(engine.fitted, hardware, when, device.name),
+        constants=constants_for(engine.fitted, hardware, when, device.name, model.name),
         counted=pass_kernels(model.architecture, weights, engine.kernels),
         rules=engine.rules,
         layout=layout or default,
@@ -152,15 +154,15 @@ def speed(
 # --- intervals
 
 ANY = "any"
-"""Residuals of all metrics together, for a metric with too few."""
+"""Residuals of all metrics together but times to first token, for a metric with too few."""
 
 
 @remember
 def interval(fitted: Fitted, metric: str, known: Known, level: float) -> tuple[float, float]:
     """Return factors that an expected time is multiplied by for the ends of its interval.
 
-    Which residuals count depends on what the fit has seen: those of rows whose model, device, class of hardware, or
-    only their combination, had been left out.
+    Which residuals count depends on what the fit has seen: those of rows whose combination of device and model had been
+    left out, and of those whose model, device or class of hardware had been, where it is new. The widest hold.
     """
     tail = (1 - level) / 2
     lows, highs = [], []
@@ -173,11 +175,9 @@ def interval(fitted: Fitted, metric: str, known: Known, level: float) -> tuple[f
 
 def _left_out(known: Known) -> tuple[str, ...]:
     model = () if known.model else ("model",)
-    if not known.hardware:
-        return ("hardware", *model)
-    if not known.device:
-        return ("device", *model)
-    return model or ("cell",)
+    device = () if known.device else ("device",)
+    hardware = () if known.hardware else ("hardware",)
+    return ("cell", *model, *device, *hardware)
 
 
 _WIDER = {"cell": ("cell", "model", "device", "hardware")}

@@ -31,6 +31,7 @@ class Constants(NamedTuple):
     slower_float4: Num
     slower_k_quant: Num
     slower_codebook: Num
+    slower_wide_experts: Num
     few_tokens: Num
     cache_bandwidth: Num
     kernel: Num
@@ -39,6 +40,7 @@ class Constants(NamedTuple):
     slower_multiply_eight_block: Num
     slower_multiply_four: Num
     padding_rows: Num
+    unpack_rate: Num
     attend_rate: Num
     exchange: Num
     exchange_without_switch: Num
@@ -48,10 +50,12 @@ class Constants(NamedTuple):
     interference: Num
     request: Num
     wait: Num
+    decode_of_model: Num
+    prefill_of_model: Num
 
 
 class PassSeconds(NamedTuple):
-    """What the time of one pass is made of. [s]"""
+    """What the time of one pass is made of; the first two overlap in the third. [s]"""
 
     weights: Num
     multiply: Num
@@ -95,7 +99,8 @@ def pass_seconds(w: PassWork, c: Constants, *, prefill: bool = False, eager: Num
     weights: Num = 0.0
     for seconds, routed, factor in zip(w.stream, w.routed, slower, strict=True):
         weights = weights + (seconds + (few - 1.0) * routed) * factor
-    weights = weights / c.weight_bandwidth
+    weights = (weights + (c.slower_wide_experts - 1.0) * w.routed[0]) / c.weight_bandwidth
+    padding = c.padding_rows if prefill else where_at_least(w.tokens, FEW[1] + 0.5, c.padding_rows, 0.0)
     multiply: Num = 0.0
     for seconds, row, factor in zip(
         w.multiply,
@@ -103,8 +108,8 @@ def pass_seconds(w: PassWork, c: Constants, *, prefill: bool = False, eager: Num
         (1.0, c.slower_multiply_eight, c.slower_multiply_eight_block, c.slower_multiply_four),
         strict=True,
     ):
-        multiply = multiply + (seconds + (c.padding_rows * row if prefill else 0.0)) * factor
-    multiply = multiply / c.multiply_rate
+        multiply = multiply + (seconds + padding * row) * factor
+    multiply = multiply / c.multiply_rate + w.unpack / c.unpack_rate
     matrices = ops.smooth_maximum(x=weights, y=multiply, exponent=OVERLAP)
     attention = ops.smooth_maximum(x=w.cache / c.cache_bandwidth, y=w.attend / c.attend_rate, exponent=OVERLAP)
     state = w.state / c.weight_bandwidth
@@ -112,11 +117,14 @@ def pass_seconds(w: PassWork, c: Constants, *, prefill: bool = False, eager: Num
     each = w.switched * c.exchange + (1.0 - w.switched) * c.exchange_without_switch * w.hops
     exchanges = w.exchanges * each + w.send / c.link_bandwidth
     sequences = 0.0 * w.sequences if prefill else c.sequence * w.sequences
-    device = matrices + attention + state + kernels + exchanges + sequences
+    usual = c.prefill_of_model if prefill else c.decode_of_model
+    parts = (weights, multiply, matrices, attention, state, kernels, exchanges, sequences)
+    parts = [part * usual for part in parts]
+    device: Num = sum(parts[2:])
     total = device
     if type(eager) is not float or eager:
         total = ops.smooth_maximum(x=device, y=eager * c.host * w.layers, exponent=HOST_OVERLAP)
-    return PassSeconds(weights, multiply, matrices, attention, state, kernels, exchanges, sequences, total)
+    return PassSeconds(*parts, total)
 
 
 class ServedSeconds(NamedTuple):

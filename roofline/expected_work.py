@@ -56,6 +56,7 @@ class PassWork(NamedTuple):
     state : to read and write recurrent states at nominal bandwidth. [s]
     multiply : matrix products in each of :data:`PRODUCTS`, at the device's peak. [s]
     row : what one more row in every matrix product would add. [s]
+    unpack : FLOP with weights that are unpacked first, at the peak of 32 bits. [s]
     attend : attention at the 16-bit peak. [s]
     kernels : kernels that wait for each other. [1]
     exchanges : sums over a tensor-parallel group. [1]
@@ -73,6 +74,7 @@ class PassWork(NamedTuple):
     state: Num
     multiply: tuple[Num, ...]
     row: tuple[Num, ...]
+    unpack: Num
     attend: Num
     kernels: Num
     exchanges: Num
@@ -97,12 +99,14 @@ class Step(NamedTuple):
     parts : share of its bytes by the place of their storage class.
     product : place of its product in :data:`PRODUCTS`.
     per_flop : seconds of a FLOP on one device.
+    unpack_per_flop : seconds of a FLOP in 32 bits, times the share of the weights that are unpacked first.
     """
 
     operation: Operation
     parts: tuple[tuple[int, float], ...]
     product: int
     per_flop: float
+    unpack_per_flop: float
 
 
 @remember
@@ -117,7 +121,10 @@ def _steps(model: Transformer, m: Machine, multiplies: str) -> tuple[Step, ...]:
         else:
             rest.append((operation, width))
     every = [(_together(matrices), width) for width, matrices in alike.items()] + rest
-    return tuple(Step(operation, _parts(operation), *width) for operation, width in every)
+    return tuple(
+        Step(operation, _parts(operation), *width, _unpack_per_flop(operation, m, multiplies))
+        for operation, width in every
+    )
 
 
 def _together(matrices: list[Matrices]) -> Matrices:
@@ -155,6 +162,15 @@ def _width(operation: Operation, m: Machine, multiplies: str) -> tuple[int, floa
     return PRODUCTS.index(product), m.devices / rate if rate else 0.0
 
 
+def _unpack_per_flop(operation: Operation, m: Machine, multiplies: str) -> float:
+    """Return seconds of a FLOP in 32 bits, times the share of weights that are not multiplied as they are stored."""
+    rate = next((c.peak.si for c in m.device.compute if c.format == "fp32"), 0.0)
+    storage = operation.storage if isinstance(operation, Matrices | RoutedExperts) else ()
+    as_stored = {"wide", *(_OWN if multiplies == "own" else ())}
+    share = sum(part for kind, part in storage if kind not in as_stored)
+    return share / rate if rate else 0.0
+
+
 class _Sums:
     """Work of a pass on one device, summed over its operations; attributes as of :class:`PassWork`."""
 
@@ -175,6 +191,7 @@ class _Sums:
         self.row: list[Num] = [0.0] * len(PRODUCTS)
         self.cache: Num = 0.0
         self.state: Num = 0.0
+        self.unpack: Num = 0.0
         self.attend: Num = 0.0
 
     def add(self, step: Step) -> None:
@@ -203,6 +220,7 @@ class _Sums:
                 self.stream[index] + cost.weight_bytes * fraction / self.tensor * self.passes * self.per_byte
             )
         self.multiply[step.product] = self.multiply[step.product] + cost.flop / self.tensor * step.per_flop * self.once
+        self.unpack = self.unpack + cost.flop / self.tensor * step.unpack_per_flop * self.once
         self.row[step.product] = (
             self.row[step.product] + 2 * operation.parameters / self.tensor * self.passes * step.per_flop * self.once
         )
@@ -218,6 +236,7 @@ class _Sums:
         elements = operation.parameters + operation.last_parameters
         rows = self.meeting * operation.top_k / self.share
         self.multiply[step.product] = self.multiply[step.product] + 2 * elements * rows * step.per_flop * self.once
+        self.unpack = self.unpack + 2 * elements * rows * step.unpack_per_flop * self.once
         self.row[step.product] = self.row[step.product] + 2 * elements * read * step.per_flop * self.once
 
 
@@ -251,6 +270,7 @@ def pass_work(
         state=found.state,
         multiply=tuple(found.multiply),
         row=tuple(found.row),
+        unpack=found.unpack,
         attend=found.attend,
         kernels=counted.kernels * found.passes * found.once,
         exchanges=counted.exchanges * found.passes * found.once if tp > 1 else 0.0,

@@ -141,6 +141,17 @@ def count(text: str) -> int:
     return int(match[1].replace("_", "")) * {"": 1, "k": 1024, "m": 1024**2}[match[2].lower()]
 
 
+def short_count(tokens: int) -> str:
+    """Return a count as short as it can be read: the inverse of :func:`count`.
+
+    Examples
+    --------
+    >>> short_count(131072), short_count(1000), short_count(66516)
+    ('128k', '1,000', '66,516')
+    """
+    return f"{tokens // 1024:,}k" if tokens and tokens % 1024 == 0 else f"{tokens:,}"
+
+
 def text(value: float, unit: str, digits: int = 3) -> str:
     """Return ``value`` with a decimal prefix and about ``digits`` significant digits.
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+import zlib
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from roofline import fitting
+from roofline.calls import KINDS
 from roofline.cli import main
 from roofline.fitting import engines
-from roofline.fitting.priors import PRIORS
-from roofline.fitting.solve import solve, solve_in_turn
-from roofline.fitting.table import log_expected, table
+from roofline.fitting.priors import PRIORS, SERIES_WEIGHT
+from roofline.fitting.solve import solve
+from roofline.fitting.table import held_out, log_expected, table
 from roofline.fitting.writing import MARK
 from roofline.specs import load_engine
 from roofline.specs.catalog import find
@@ -71,14 +75,108 @@ def test_coverage_is_counted_with_the_residuals_of_other_groups_only(mlx):
     assert np.isnan(high).all()
 
 
-def test_quantiles_leave_room_for_one_more_value():
-    values = np.arange(19.0)
-    many = 1_000_000_000
-    assert engines._quantiles(values, (0.05, 0.95), many).tolist() == pytest.approx([0.0, 18.0])
-    assert engines._quantiles(np.arange(99.0), (0.05, 0.95), many).tolist() == pytest.approx([4.0, 94.0])
-    assert engines._quantiles(values - 9, (0.05, 0.95), 2).tolist() == pytest.approx([-13.5, 13.5])
-    found = engines._quantiles(values, PROBABILITIES, many).tolist()
+def _ends(values, groups):
+    found = engines._quantiles(np.asarray(values), np.asarray(groups), (0.05, 0.95))
+    return (found / engines._spread(0.05, len(set(groups)))).tolist()
+
+
+def test_quantiles_are_the_values_that_so_much_lies_beyond():
+    alone = [str(i) for i in range(100)]
+    assert _ends(np.arange(100.0), alone) == pytest.approx([5.0, 94.0])
+    assert _ends(np.arange(10.0), alone[:10]) == pytest.approx([0.0, 9.0])  # too few: the extremes
+    found = engines._quantiles(np.arange(19.0) - 9, np.array(alone[:19]), PROBABILITIES).tolist()
     assert found == sorted(found)
+
+
+def test_quantiles_of_few_groups_are_spread_as_student_says():
+    # t at 95 %: 2.920 with 2 degrees of freedom, 1.860 with 8; normal 1.645 (any table)
+    assert engines._spread(0.05, 3) == pytest.approx(2.920 / 1.645 * (4 / 3) ** 0.5, rel=0.02)
+    assert engines._spread(0.95, 9) == pytest.approx(1.860 / 1.645 * (10 / 9) ** 0.5, rel=0.002)
+    assert engines._spread(0.5, 3) == 1.0
+    assert engines._spread(0.95, 10_000) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_large_group_counts_no_more_than_a_small_one_in_quantiles():
+    values = np.concatenate([np.full(1000, 50.0), np.arange(39.0)])
+    groups = np.array(["large"] * 1000 + [str(i) for i in range(39)])
+    assert _ends(values, groups) == pytest.approx([2.0, 37.0])
+
+
+def test_a_group_is_held_as_often_as_the_level_says():
+    rng = np.random.default_rng(1)
+    held = []
+    for _ in range(1000):
+        offsets, sizes = rng.normal(0, 1, 40), rng.integers(1, 30, 40)
+        names = np.repeat(np.arange(40), sizes)
+        values = offsets[names] + rng.normal(0, 0.3, len(names))
+        mine = names == 0
+        low, high = engines._quantiles(values[~mine], names[~mine], (0.05, 0.95))
+        held.append(np.mean((values[mine] >= low) & (values[mine] <= high)))
+    assert 0.87 < np.mean(held) < 0.93
+
+
+def test_widths_and_noise_of_made_up_rows_are_found(corpus):
+    every, _ = corpus
+    t = table([r for r in fitting.rows_of("llama.cpp", every) if r.fitted and r.kind == "decode"])
+    t = t.part(np.arange(len(t.rows)) % 2 == 0)
+    rng = np.random.default_rng(2)
+    devices = {name: rng.normal(0, 0.3) for name in set(t.labels("device"))}
+    first = solve(t, rounds=1)
+    flat = np.zeros(len(first.steps))
+    expected = log_expected(t, replace(first, steps=flat).constants(t))
+    made = expected - np.array([devices[d] for d in t.labels("device")]) + rng.normal(0, 0.02, len(expected))
+    found = solve(t._replace(log_seconds=made), rounds=15)
+    assert found.noise["decode"] < 0.06
+    assert 0.15 < found.widths["weight_bandwidth", "device"] < 0.35
+    assert found.widths["weight_bandwidth", "build"] < 0.1
+
+
+def test_a_part_of_a_table_keeps_works_times_and_weights(corpus):
+    every, crowds = corpus
+    t = table(fitting.rows_of("mlx", every), crowds)
+    part = t.part(t.kind == "decode")
+    assert len(part.rows) == (t.kind == "decode").sum() < len(t.rows)
+    assert [r.kind for r in part.rows] == part.kind.tolist() == ["decode"] * len(part.rows)
+    assert part.weight.tolist() == t.weight[t.kind == "decode"].tolist()
+    assert part.step.stream[0].tolist() == t.step.stream[0][t.kind == "decode"].tolist()
+
+
+def test_rows_of_one_series_share_what_they_count(corpus):
+    every, _ = corpus
+    rows = [r for r in fitting.rows_of("vllm", every) if r.fitted and r.kind == "per token"]
+    t = table(rows)
+    totals = Counter()
+    for row, weight in zip(rows, t.weight, strict=True):
+        totals[row.series] += weight
+    assert max(totals.values()) == pytest.approx(SERIES_WEIGHT)
+
+
+def test_held_out_sources_change_no_constant(corpus):
+    every, crowds = corpus
+    rows = [r for r in fitting.rows_of("sglang", every) if r.kind in {"decode", "per token"}]
+    apart = [r for r in rows if r.held_out]
+    assert {(r.engine, r.measurement.source) for r in apart} <= held_out()
+    assert len(apart) >= 5
+    wrong = [r._replace(seconds=r.seconds * 9) if r.held_out else r for r in rows]
+    first, second = (fitting.fit_engine("sglang", some, crowds, left_out=()) for some in (rows, wrong))
+    assert first.solution.steps.tolist() == second.solution.steps.tolist()
+    told = {a["left_out"]: a for a in engines.accuracy(first) if a["metric"] == "decode"}
+    assert told["held out"]["rows"] == sum(r.kind == "decode" for r in apart)
+    assert told["nothing"]["rows"] == sum(r.kind == "decode" and r.fitted for r in rows)
+
+
+def test_every_source_held_out_is_one_that_the_rule_names():
+    for _, source in held_out():
+        assert zlib.crc32(source.encode()) % 10 == 1
+
+
+def test_rows_that_are_passed_over_are_counted_by_the_reason(corpus):
+    every, _ = corpus
+    mine = [row for row in every if row.engine == "mlx" and row.metric in KINDS]
+    reasons = Counter()
+    found = fitting.rows_of("mlx", every, passed_over=reasons)
+    assert len(found) + reasons.total() == len(mine)
+    assert reasons["prompt length not stated"] == 2
 
 
 def test_a_spec_written_by_the_fit_reads_back(mlx, tmp_path):
@@ -104,8 +202,8 @@ def test_committed_constants_of_large_fits_are_what_the_fit_gives(engine, corpus
 
 def _same_constants(engine, corpus):
     every, crowds = corpus
-    rows = [r for r in fitting.rows_of(engine, every) if r.plain]
-    found = engines.constants(solve_in_turn(table(rows, crowds)))
+    rows = [r for r in fitting.rows_of(engine, every) if r.fitted]
+    found = engines.constants(solve(table(rows, crowds)))
     for name, constant in load_engine(engine).fitted.constants.items():
         assert found[name]["value"] == pytest.approx(constant.value, rel=0.05), name
 

@@ -234,7 +234,15 @@ def test_an_axis_may_be_an_array_or_a_generator(ax):
     roofline.plots.context("llama-3.1-8b", "h100-sxm", ax, published=False, context=np.array([4096, 0, 4096]))
     assert list(ax.lines[0].get_xdata()) == [0, 4096]
     roofline.plots.kv("llama-3.1-8b", "h100-sxm", ax, context=(2**i for i in (10, 12)))
-    roofline.plots.batch("llama-3.1-8b", "h100-sxm", ax, published=False, batch=np.int64(3))
+    roofline.plots.batch("llama-3.1-8b", "h100-sxm", Figure().subplots(), published=False, batch=np.int64(3))
+
+
+@pytest.mark.parametrize("draw", ["context", "batch", "kv", "pareto"])
+def test_one_point_is_a_picture_too(ax, draw):
+    axis = "batch" if draw in {"batch", "pareto"} else "context"
+    getattr(roofline.plots, draw)("llama-3.1-8b", "h100-sxm", ax, **{axis: [1]})
+    assert [len(line.get_xdata()) for line in ax.lines][:1] == [1]
+    ax.figure.draw_without_rendering()
 
 
 def test_streaming_is_drawn_where_the_chip_makes_a_difference(ax):
@@ -562,6 +570,8 @@ def test_points_beaten_in_both_speeds_are_hollow(monkeypatch, ax):
 def test_fronts_refuse_what_they_cannot_show():
     with pytest.raises(PictureError, match="9 lines cannot be told apart in one picture; at most 8 can"):
         roofline.plots.pareto("llama-3.1-8b", "h100-sxm", context=list(range(9)))
+    with pytest.raises(PictureError, match="1,000,000 lines cannot be told apart"):
+        roofline.plots.pareto("llama-3.1-8b", "h100-sxm", context=range(1000), cached=range(1000))
     with pytest.raises(PictureError, match="no number of streams fits into memory"):
         roofline.plots.pareto("minimax-m2.7", "h100-sxm")
     with pytest.raises(WorkloadError, match="only one of the two is given"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
+from collections import Counter
 from pathlib import Path
 
 from roofline.cli import output
@@ -42,14 +43,17 @@ def run(options: argparse.Namespace) -> bool:
     date = options.date or dt.datetime.now(tz=dt.UTC).date().isoformat()
     reports = {}
     for engine in engines:
-        rows = fitting.rows_of(engine, every, _counter(f"{engine}: reading rows"))
-        if sum(row.plain for row in rows) < FEWEST:
+        passed_over: Counter[str] = Counter()
+        rows = fitting.rows_of(engine, every, _counter(f"{engine}: reading rows"), passed_over)
+        for reason, count in passed_over.most_common():
+            sys.stderr.write(f"{engine}: {count:,} rows passed over: {reason}\n")
+        if sum(row.fitted for row in rows) < FEWEST:
             sys.stderr.write(f"{engine}: {len(rows)} rows with a speed to expect, too few to fit\n")
             continue
         fit = fitting.fit_engine(engine, rows, crowds, progress=_folds(engine))
         if options.write or options.into:
             fitting.write(_target(engine, options.into), fit, date)
-        reports[engine] = fitted_table(fit, date)
+        reports[engine] = fitted_table(fit, date) | {"passed_over": dict(passed_over.most_common())}
     if not reports:
         raise MeasurementError("no engine has enough measurements whose model, hardware and workload are known")
     if options.json:

@@ -1,21 +1,34 @@
-"""Robust hierarchical least squares on logarithms: an engine's constants from the times of its rows."""
+"""Robust hierarchical least squares on logarithms: an engine's constants from the times of its rows.
+
+How wide the steps of each level are, and how far each kind of row scatters, is estimated from the same rows (empirical
+Bayes).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from roofline.expected import Constants
-from roofline.fitting.priors import FIRST_TOKEN_WEIGHT, NOISE, PRIORS, TAILS, WIDER
+from roofline.fitting.priors import COUNTED_AS, LEVELS, MOST_WIDER, NOISE, NOISE_ROWS, PRIORS, TAILS
 from roofline.fitting.table import Floats, Table, log_expected
-
-LEVELS = ("engine", "hardware", "build", "device")
-"""What a constant is the sum of, in logarithms."""
 
 STEP = 1e-4
 """Change of a logarithm that derivatives are taken over."""
+
+MOST_DAMPING = 1e5
+"""Beyond this a step is too short to matter."""
+
+ENOUGH = 2e-3
+"""Change of the steps' logarithms at which the search ends."""
+
+MEDIAN_OF_T = 0.7407
+"""Median of the absolute value of a t distribution with :data:`TAILS` degrees of freedom."""
+
+Key = tuple[str, str, str]
+Widths = dict[tuple[str, str], float]
 
 
 @dataclass(frozen=True)
@@ -27,48 +40,37 @@ class Solution:
     index : (constant, level, name) -> place in ``steps``; the engine's has its name.
     steps : logarithms of factors on the priors' values.
     spread : their standard deviations, given the rows.
+    widths : (constant, level) -> standard deviation of the steps of a level, as estimated.
+    noise : kind of row -> scale of its logarithm around what is expected, as estimated.
     """
 
-    index: dict[tuple[str, str, str], int]
+    index: dict[Key, int]
     steps: Floats
     spread: Floats
+    widths: Widths
+    noise: dict[str, float]
 
     def constants(self, t: Table) -> Constants:
         """Return the constants of each row; what was not fitted counts as usual."""
         return _constants(_places(self.index, t), self.steps)
 
 
-MOST_DAMPING = 1e5
-"""Beyond this a step is too short to matter."""
+def _index(t: Table) -> dict[Key, int]:
+    names = {level: sorted(set(t.labels(level))) for level in LEVELS}
+    keys = [(c, level, name) for c, prior in PRIORS.items() for level in prior.widths for name in names[level]]
+    return {key: place for place, key in enumerate(keys)}
 
 
-def _sd(constant: str, level: str, engine: str = "") -> float:
-    prior = PRIORS[constant]
-    width = prior[1 + LEVELS.index(level)]
-    return width * WIDER.get(engine, 1.0)
-
-
-def _index(t: Table) -> dict[tuple[str, str, str], int]:
-    found: dict[tuple[str, str, str], int] = {}
-    for constant in PRIORS:
-        for level in LEVELS:
-            if _sd(constant, level):
-                names = sorted(set(t.labels(level)))
-                for name in names:
-                    found[constant, level, name] = len(found)
-    return found
-
-
-def _places(index: dict[tuple[str, str, str], int], t: Table) -> dict[str, list[Any]]:
+def _places(index: dict[Key, int], t: Table) -> dict[str, list[Any]]:
     """Return, for each constant, arrays that say where each row's steps are; -1 where it has none."""
-    places: dict[str, list[Any]] = {}
-    for constant in PRIORS:
-        places[constant] = []
-        for level in LEVELS:
-            if _sd(constant, level):
-                labels = t.labels(level)
-                places[constant].append(np.array([index.get((constant, level, name), -1) for name in labels]))
-    return places
+    coded = {level: np.unique(t.labels(level).astype(str), return_inverse=True) for level in LEVELS}
+    return {
+        constant: [
+            np.array([index.get((constant, level, name), -1) for name in coded[level][0]])[coded[level][1]]
+            for level in prior.widths
+        ]
+        for constant, prior in PRIORS.items()
+    }
 
 
 def _constants(places: dict[str, list[Any]], steps: Floats) -> Constants:
@@ -81,89 +83,139 @@ def _constants(places: dict[str, list[Any]], steps: Floats) -> Constants:
     )
 
 
-def solve(t: Table, start: Solution | None = None, rounds: int = 30, only: tuple[str, ...] = ()) -> Solution:
+class _Problem(NamedTuple):
+    """Rows with the places of their steps."""
+
+    t: Table
+    places: dict[str, list[Any]]
+
+    def off(self, steps: Floats) -> Floats:
+        """Return log(measured / expected)."""
+        return self.t.log_seconds - log_expected(self.t, _constants(self.places, steps))
+
+    def noise(self, noise: dict[str, float]) -> Floats:
+        """Return the scale of each row."""
+        return np.array([noise[kind] for kind in self.t.kind])
+
+    def loss(self, steps: Floats, scale: Floats, noise: Floats) -> float:
+        """Return twice the negative logarithm of the posterior, but for a constant."""
+        rows = self.t.weight * TAILS * np.log1p((self.off(steps) / noise) ** 2 / TAILS)
+        return float(rows.sum() + ((steps / scale) ** 2).sum())
+
+
+def solve(t: Table, start: Solution | None = None, rounds: int = 40) -> Solution:
     """Return the constants under which the rows, and the priors, are most likely.
 
-    Gauss-Newton steps with weights of a t distribution, damped until the loss falls.
+    Gauss-Newton steps with weights of a t distribution, damped until the loss falls. After each, the widths of the
+    levels and the noise of each kind of row are estimated anew.
 
     Parameters
     ----------
     t : the rows.
     start : a solution for similar rows to start from.
     rounds : steps at most. [1]
-    only : constants that may change; all of them if none is named.
 
     Returns
     -------
     Solution
     """
-    index = start.index if only and start is not None else _index(t)
-    free = np.array([not only or constant in only for constant, _, _ in index])
-    places = _places(index, t)
-    scale = np.array([_sd(constant, level, t.rows[0].engine) for constant, level, _ in index])
-    steps = np.zeros(len(index))
+    index = _index(t)
+    p = _Problem(t, _places(index, t))
+    steps = np.array([0.0 if start is None else _started(start, key) for key in index])
+    spread = np.zeros(len(steps))
+    widths = {(c, level): width for c, prior in PRIORS.items() for level, width in prior.widths.items()}
+    noise = dict.fromkeys(sorted(set(t.kind.tolist())), NOISE)
     if start is not None:
-        for key, place in index.items():
-            if key in start.index:
-                steps[place] = start.steps[start.index[key]]
-    damping, hessian = 1e-2, np.diag(scale**-2.0)
-    loss = _loss(t, places, steps, scale)
+        widths, noise = widths | start.widths, {kind: start.noise.get(kind, NOISE) for kind in noise}
+    damping = 1e-2
     for _ in range(rounds):
-        hessian, gradient = _normal_equations(t, places, steps, scale)
-        while damping < MOST_DAMPING:
-            damped = hessian + damping * np.diag(np.diag(hessian))
-            change = np.zeros(len(steps))
-            change[free] = np.linalg.solve(damped[np.ix_(free, free)], gradient[free])
-            new = _loss(t, places, steps + change, scale)
-            if new < loss:
-                break
-            damping *= 5
-        else:
+        scale, sigma = np.array([widths[constant, level] for constant, level, _ in index]), p.noise(noise)
+        equations = _normal_equations(p, steps, scale, sigma)
+        new, damping = _descend(p, steps, scale, sigma, equations, damping)
+        moved = float(np.abs(new - steps).max())
+        hessian, _, used = equations
+        steps, spread = new, scale.copy()
+        spread[used] = np.sqrt(np.diag(np.linalg.inv(hessian)))
+        before, widths = widths, _widths(index, steps, spread, widths)
+        noise = _noise(p, steps, noise)
+        changed = max(abs(widths[key] / before[key] - 1) for key in widths)
+        if moved < ENOUGH and changed < 10 * ENOUGH:
             break
-        steps, gained, loss, damping = steps + change, loss - new, new, max(damping / 5, 1e-6)
-        if gained < 1e-2:
-            break
-    spread = np.sqrt(np.diag(np.linalg.inv(hessian)))
-    if only and start is not None:
-        spread = np.where(free, spread, start.spread)
-    return Solution(index, steps, spread)
+    return Solution(index, steps, spread, widths, noise)
 
 
-OF_FIRST_TOKEN = ("request", "wait")
-"""Constants that only times to first token depend on."""
+def _started(start: Solution, key: Key) -> float:
+    return float(start.steps[start.index[key]]) if key in start.index else 0.0
 
 
-def solve_in_turn(t: Table, start: Solution | None = None, rounds: int = 30) -> Solution:
-    """Return the constants, those of the time to first token last: its rows hardly count for the others.
-
-    See :func:`solve` for the parameters.
-    """
-    found = solve(t, start, rounds)
-    mask = t.kind == "first token"
-    if not mask.any():
-        return found
-    weight = np.where(mask, t.weight / FIRST_TOKEN_WEIGHT, 0.0)
-    return solve(t._replace(weight=weight), found, rounds, only=OF_FIRST_TOKEN)
-
-
-def _loss(t: Table, places: dict[str, list[Any]], steps: Floats, scale: Floats) -> float:
-    off = (t.log_seconds - log_expected(t, _constants(places, steps))) / NOISE
-    return float((t.weight * TAILS * np.log1p(off**2 / TAILS)).sum() + ((steps / scale) ** 2).sum())
-
-
-def _normal_equations(t: Table, places: dict[str, list[Any]], steps: Floats, scale: Floats) -> tuple[Floats, Floats]:
-    constants = _constants(places, steps)
-    expected = log_expected(t, constants)
-    off = (t.log_seconds - expected) / NOISE
-    weight = t.weight / (1 + off**2 / TAILS)
-    rows = np.arange(len(t.rows))
-    slopes = np.zeros((len(t.rows), len(steps) + 1))
+def _slopes(p: _Problem, steps: Floats) -> tuple[Floats, Any]:
+    """Return how logarithms of expected times rise with each step that any row depends on, and which these are."""
+    constants = _constants(p.places, steps)
+    expected = log_expected(p.t, constants)
+    rows = np.arange(len(p.t.rows))
+    slopes = np.zeros((len(p.t.rows), len(steps) + 1))
     for name in Constants._fields:
         changed = constants._replace(**{name: getattr(constants, name) * np.exp(STEP)})
-        slope = (log_expected(t, changed) - expected) / STEP / NOISE
+        slope = (log_expected(p.t, changed) - expected) / STEP
         if slope.any():
-            for place in places[name]:
+            for place in p.places[name]:
                 slopes[rows, place] += slope
-    slopes = slopes[:, :-1]
-    hessian = (slopes * weight[:, None]).T @ slopes + np.diag(scale**-2.0)
-    return hessian, slopes.T @ (weight * off) - steps / scale**2
+    used = np.flatnonzero(slopes[:, :-1].any(axis=0))
+    return slopes[:, used], used
+
+
+def _normal_equations(p: _Problem, steps: Floats, scale: Floats, noise: Floats) -> tuple[Floats, Floats, Any]:
+    """Return the curvature and the downward slope of the loss, and the steps that they are of."""
+    slopes, used = _slopes(p, steps)
+    off = p.off(steps)
+    weighted = slopes * (p.t.weight / noise**2 / (1 + (off / noise) ** 2 / TAILS))[:, None]
+    precision = scale[used] ** -2.0
+    return weighted.T @ slopes + np.diag(precision), weighted.T @ off - steps[used] * precision, used
+
+
+def _descend(
+    p: _Problem, steps: Floats, scale: Floats, noise: Floats, equations: tuple[Floats, Floats, Any], damping: float
+) -> tuple[Floats, float]:
+    """Return steps of less loss, and the damping to begin with next time."""
+    hessian, gradient, used = equations
+    loss = p.loss(steps, scale, noise)
+    while damping < MOST_DAMPING:
+        change = np.zeros(len(steps))
+        change[used] = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), gradient)
+        if p.loss(steps + change, scale, noise) < loss:
+            return steps + change, max(damping / 10, 1e-6)
+        damping *= 5
+    return steps, 1e-2
+
+
+# --- how wide, how noisy
+
+
+def _widths(index: dict[Key, int], steps: Floats, spread: Floats, widths: Widths) -> Widths:
+    """Return the widths that the steps speak for; the priors' count as so many steps more, and bound them.
+
+    What a step is expected to be squared, given the rows, is its square and its variance. [Dempster, Laird and Rubin,
+    "Maximum likelihood from incomplete data via the EM algorithm", 1977, section 4]
+    """
+    squares: dict[tuple[str, str], list[float]] = {}
+    for (constant, level, _), step, sd in zip(index, steps, spread, strict=True):
+        if level != "engine":
+            squares.setdefault((constant, level), []).append(step**2 + sd**2)
+    found = {}
+    for (constant, level), values in squares.items():
+        prior = PRIORS[constant].widths[level]
+        estimate = np.sqrt((COUNTED_AS * prior**2 + sum(values)) / (COUNTED_AS + len(values)))
+        found[constant, level] = min(float(estimate), MOST_WIDER * prior)
+    return widths | found
+
+
+def _noise(p: _Problem, steps: Floats, noise: dict[str, float]) -> dict[str, float]:
+    """Return the scale of each kind's rows: that of the t distribution whose median is theirs."""
+    off, found = np.abs(p.off(steps)), {}
+    for kind in noise:
+        mine = p.t.kind == kind
+        order = np.argsort(off[mine])
+        weight = np.cumsum(p.t.weight[mine][order])
+        middle = off[mine][order][np.searchsorted(weight, weight[-1] / 2)] / MEDIAN_OF_T
+        found[kind] = float(np.sqrt((NOISE_ROWS * NOISE**2 + weight[-1] * middle**2) / (NOISE_ROWS + weight[-1])))
+    return found

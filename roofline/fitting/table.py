@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ from roofline.errors import RooflineError
 from roofline.expectation import served_work
 from roofline.expected import Constants, pass_seconds, served_seconds
 from roofline.expected_work import Layout, PassWork, pass_work
-from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT, GROUP_WEIGHT, REQUEST_WEIGHT
+from roofline.fitting.priors import CROWD_WEIGHT, FIRST_TOKEN_WEIGHT, SERIES_WEIGHT
 from roofline.kernels import pass_kernels
 from roofline.measurements import Measurement
 from roofline.operations import Pass
 from roofline.setting import Setting
 from roofline.specs import load_engine
+from roofline.specs.catalog import data_folder
 from roofline.workload import prompt_pass
 
 Floats = NDArray[np.float64]
@@ -43,6 +45,7 @@ class Row(NamedTuple):
     seconds : measured time. [s]
     hardware, built, device, model : what the constants may depend on.
     plain : whether no more than tensor parallelism is used; other rows are not fitted.
+    held_out : whether it is of a source that is never fitted.
     """
 
     measurement: Measurement
@@ -59,11 +62,28 @@ class Row(NamedTuple):
     model: str
     eager: bool
     plain: bool
+    held_out: bool = False
+
+    @property
+    def fitted(self) -> bool:
+        """Whether constants may be fitted to it."""
+        return self.plain and not self.held_out
 
     @property
     def engine(self) -> str:
         """Name of the engine."""
         return self.measurement.engine
+
+    @property
+    def backend(self) -> str:
+        """What the engine runs on: the first word of the class of hardware."""
+        return self.hardware.split()[0]
+
+    @property
+    def series(self) -> str:
+        """What is off together: one model in one format on one device, in one source, of one kind."""
+        m = self.measurement
+        return f"{m.source} {self.hardware} {self.device} {m.devices} {self.model} {m.weights} {self.kind}"
 
     @property
     def build(self) -> str:
@@ -76,9 +96,27 @@ class Row(NamedTuple):
         return f"{self.device} {self.model}"
 
 
-def rows_of(engine: str, every: Sequence[Measurement], progress: Progress | None = None) -> list[Row]:
-    """Return the measurements of an engine whose expected speed can be said, with the work behind them."""
+def rows_of(
+    engine: str,
+    every: Sequence[Measurement],
+    progress: Progress | None = None,
+    passed_over: Counter[str] | None = None,
+) -> list[Row]:
+    """Return the measurements of an engine whose expected speed can be said, with the work behind them.
+
+    Parameters
+    ----------
+    engine : its name.
+    every : measurements, of other engines too.
+    progress : called with how many are done, and of how many.
+    passed_over : where to count those of the engine whose speed cannot be said, by the reason.
+
+    Returns
+    -------
+    list of Row
+    """
     found = []
+    apart = held_out()
     for index, row in enumerate(every):
         if progress:
             progress(index + 1, len(every))
@@ -86,9 +124,10 @@ def rows_of(engine: str, every: Sequence[Measurement], progress: Progress | None
             continue
         try:
             set_aside(row)
-            found.append(_row(row))
-        except (UnresolvedError, RooflineError):
-            continue
+            found.append(_row(row)._replace(held_out=(engine, row.source) in apart))
+        except (UnresolvedError, RooflineError) as reason:
+            if passed_over is not None:
+                passed_over[str(reason)] += 1
     newest = max((r.built for r in found if r.built), default="2026-2")
     return [r if r.built else r._replace(built=newest) for r in found]
 
@@ -171,6 +210,12 @@ def crowd_sources(folder: Path) -> set[str]:
         return {line["source"] for line in csv.DictReader(file) if line.get("kind") == "crowd"}
 
 
+def held_out() -> set[tuple[str, str]]:
+    """Return the engines and sources whose rows are never fitted, as ``measurements/held_out.toml`` names them."""
+    text = (data_folder("measurements") / "held_out.toml").read_text(encoding="utf-8")
+    return {(one["engine"], one["source"]) for one in tomllib.loads(text)["held_out"]}
+
+
 class Table(NamedTuple):
     """Rows as arrays.
 
@@ -179,7 +224,7 @@ class Table(NamedTuple):
     rows : the rows.
     step, prefill : work, each number an array over the rows.
     log_seconds : logarithm of the measured times.
-    weight : what a row counts in the fit: rows that differ in little share what they say.
+    weight : what a row counts in the fit.
     """
 
     rows: list[Row]
@@ -197,6 +242,17 @@ class Table(NamedTuple):
         """Return an attribute of each row as an array of texts."""
         return np.array([getattr(row, what) for row in self.rows], dtype=object)
 
+    def part(self, mask: Any) -> Table:
+        """Return the rows where ``mask`` holds; each keeps its weight."""
+        places = np.flatnonzero(mask)
+
+        def taken(value: Any) -> Any:
+            if isinstance(value, PassWork):
+                return PassWork(*map(taken, value))
+            return tuple(map(taken, value)) if isinstance(value, tuple) else value[places]
+
+        return Table([self.rows[i] for i in places], *(taken(value) for value in self[1:]))
+
 
 def _stacked(works: list[PassWork]) -> PassWork:
     fields: dict[str, Any] = {}
@@ -211,13 +267,12 @@ def _stacked(works: list[PassWork]) -> PassWork:
 
 def table(rows: list[Row], crowds: set[str] | None = None) -> Table:
     """Return rows as arrays."""
-    groups = [(r.engine, r.measurement.source, r.device, r.model, r.measurement.weights, r.kind) for r in rows]
-    sizes = Counter(groups)
+    sizes = Counter(row.series for row in rows)
     weights = []
-    for row, group in zip(rows, groups, strict=True):
+    for row in rows:
         trust = CROWD_WEIGHT if row.measurement.source in (crowds or set()) else 1.0
-        trust *= {"first token": FIRST_TOKEN_WEIGHT, "request": REQUEST_WEIGHT}.get(row.kind, 1.0)
-        weights.append(trust * min(1.0, GROUP_WEIGHT / sizes[group]))
+        trust *= FIRST_TOKEN_WEIGHT if row.kind == "first token" else 1.0
+        weights.append(trust * min(1.0, SERIES_WEIGHT / sizes[row.series]))
     return Table(
         rows=rows,
         step=_stacked([r.step for r in rows]),

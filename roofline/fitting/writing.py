@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from roofline.fitting.engines import EngineFit, accuracy, constants, residuals
+from roofline.fitting.engines import EngineFit, accuracy, constants, folds, residuals
 
 MARK = "# --- fitted: written by 'roofline fit'; what stands below is replaced by its next run"
 """The line that parts what people write from what the fit does."""
@@ -15,15 +15,16 @@ MARK = "# --- fitted: written by 'roofline fit'; what stands below is replaced b
 
 def fitted_table(fit: EngineFit, date: str) -> dict[str, Any]:
     """Return what ``[fitted]`` of an engine spec holds."""
-    plain = [row for row in fit.rows.rows if row.plain]
+    rows = [row for row in fit.rows.rows if row.fitted]
     return {
         "date": date,
-        "rows": len(plain),
-        "newest_build": max(row.measurement.date[:7] for row in plain),
-        "sources": len({row.measurement.source for row in plain}),
-        "models": sorted({row.model for row in plain}),
+        "rows": len(rows),
+        "newest_build": max(row.measurement.date[:7] for row in rows),
+        "sources": len({row.measurement.source for row in rows}),
+        "models": sorted({row.model for row in rows}),
         "constants": constants(fit.solution),
         "accuracy": list(accuracy(fit)),
+        "folds": list(folds(fit)),
         "residuals": list(residuals(fit)),
     }
 
@@ -43,7 +44,7 @@ def _toml(found: dict[str, Any]) -> Iterator[str]:
         yield f"[fitted.constants.{name}]"
         for key, value in constant.items():
             yield f"{key} = {_value(value)}"
-    for key in ("accuracy", "residuals"):
+    for key in ("accuracy", "folds", "residuals"):
         for item in found[key]:
             yield ""
             yield f"[[fitted.{key}]]"

@@ -19,7 +19,6 @@ ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 ON_DARK = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442", "#4F8FD0", "#999999")
 """Okabe and Ito's colours, told apart by the colour-blind and in print, in the order that each background allows."""
 
-DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Beside the colour, so that nothing is told by it alone."""
 
@@ -142,15 +141,8 @@ def cached(tokens: int) -> str:
 
 
 def count(tokens: float, _: object = None) -> str:
-    """Return a count of tokens as short as it can be read.
-
-    Examples
-    --------
-    >>> count(131072), count(1000), count(66516)
-    ('128k', '1,000', '66,516')
-    """
-    whole = round(tokens)
-    return f"{whole // 1024:,}k" if whole and whole % 1024 == 0 else f"{whole:,}"
+    """Return a count of tokens, as a label of a tick too."""
+    return units.short_count(round(tokens))
 
 
 def prefixed(axis: Any, label: str, largest: float, unit: str, *, binary: bool = False) -> None:
@@ -188,7 +180,7 @@ def plain_logarithmic(axis: Any) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    decades = [(60.0, (1.0, 2.0, 5.0)), (1000.0, (1.0, 3.0))]
+    decades = [(60.0, (1.0, 2.0, 5.0)), (600.0, (1.0, 3.0))]
     steps = next((steps for most, steps in decades if high < low * most), (1.0,))
     axis.set_major_locator(LogLocator(base=10, subs=steps, numticks=20))
     grouped(axis)

@@ -23,10 +23,10 @@ SPEED = "tokens_per_s"
 
 FIGURES = ("decode.ceiling", "decode.streaming", "decode.uniform", "decode.expected")
 
-LEAST_CONTEXT = 1024
+LEAST_CONTEXT = units.count("1k")
 """Up to here the axis of contexts is linear, so that an empty cache stands on it; logarithmic beyond. [token]"""
 
-LARGEST_BATCH = 1024
+LARGEST_BATCH = units.count("1k")
 """Where the axis of batches ends if nobody says. [1]"""
 
 ALIKE = 0.1
@@ -81,7 +81,8 @@ def context(
     if marked is not None:
         _mark(ax, marked, _speed_at(found, values.index(marked)), canvas.count(marked))
     ax.set_xscale("symlog", base=2, linthresh=LEAST_CONTEXT, linscale=0.6)
-    ax.set_xlim(min(values), max(values))
+    if max(values) > min(values):
+        ax.set_xlim(min(values), max(values))
     ax.set_ylim(bottom=0)
     if base.memory.max_context is None or base.memory.max_context < max(values):
         _shade(ax, base.memory.max_context or 0, max(values))

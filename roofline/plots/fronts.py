@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math  # noqa: TID251 (no formula here)
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from roofline import formatting
+from roofline import formatting, units
 from roofline._predict import predict
 from roofline.errors import PictureError, WorkloadError
 from roofline.plots import canvas, points
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from roofline.results import Prediction
 
-LARGEST = 1024
+LARGEST = units.count("1k")
 """Streams where a line ends if nobody says and memory has room for more. [1]"""
 
 
@@ -93,15 +94,12 @@ def pareto(
     served = _served(asked)
     name = "concurrency" if served else "batch"
     given = asked.pop(name, None)
-    combinations = list(_combinations(asked))
-    ax = canvas.axes(ax)
-    if len(combinations) > len(canvas.palette(ax)):
-        most = len(canvas.palette(ax))
-        raise PictureError(f"{len(combinations)} lines cannot be told apart in one picture; at most {most} can")
+    combinations = _combinations(asked)
     varied = [key for key in combinations[0] if len({repr(c[key]) for c in combinations}) > 1]
     found = [_line(choice, varied, name, given) for choice in combinations]
     if not any(line.streams for line in found):
         raise PictureError("no number of streams fits into memory, so there is nothing to draw")
+    ax = canvas.axes(ax)
     paint = canvas.palette(ax)
     marked = None if points.is_list(given) else given
     for index, line in enumerate(found):
@@ -135,11 +133,19 @@ def _served(options: Mapping[str, Any]) -> bool:
     return prompt
 
 
-def _combinations(options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield one choice of each option that has several values."""
-    choices = [points.listed(name, value) for name, value in options.items()]
-    for chosen in itertools.product(*choices):
-        yield dict(zip(options, chosen, strict=True))
+def _combinations(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every choice of one value of each argument.
+
+    Raises
+    ------
+    PictureError
+        There are more than lines that can be told apart.
+    """
+    choices = [points.listed(name, value) for name, value in asked.items()]
+    number, most = math.prod(map(len, choices)), len(canvas.ON_LIGHT)
+    if number > most:
+        raise PictureError(f"{number:,} lines cannot be told apart in one picture; at most {most} can")
+    return [dict(zip(asked, chosen, strict=True)) for chosen in itertools.product(*choices)]
 
 
 def _line(choice: dict[str, Any], varied: Sequence[str], name: str, given: Any) -> Line:
@@ -167,10 +173,9 @@ def _speeds(found: Sweep, figure: str, *, served: bool) -> tuple[NDArray[np.floa
     """Return the speed of each stream, and of all; not a number where there is no such figure. [token/s]"""
     import numpy as np
 
-    start = "serving" if served else f"decode.{figure}"
-    paths = [f"serving.tpot_s.{figure}", f"serving.output_tok_per_s.{figure}"]
-    if not served:
-        paths = [f"{start}.tokens_per_s_per_stream", f"{start}.tokens_per_s"]
+    decode = f"decode.{figure}.tokens_per_s_per_stream", f"decode.{figure}.tokens_per_s"
+    serving = f"serving.tpot_s.{figure}", f"serving.output_tok_per_s.{figure}"
+    paths = serving if served else decode
     first, second = (points.figure(found, path) for path in paths)
     if first is None or second is None:
         return np.full(found.shape, np.nan), np.full(found.shape, np.nan)

@@ -38,7 +38,7 @@ METRICS = {
 }
 """What is drawn; ``request_s`` is the time to the first token and that of all after it."""
 
-LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+LENGTHS = tuple(2**power for power in range(7, 16))
 """Prompts and answers where nobody says others. [token]"""
 
 MOST_CELLS = 2500

@@ -32,6 +32,12 @@ def _parts(m: Memory) -> dict[str, float]:
     }
 
 
+LEAST_CONTEXT = units.count("1k")
+"""Where the axis of contexts begins if nobody says. [token]"""
+
+GIB = float(units.BINARY["Gi"])
+"""What the axis of memory counts in, as engines and operating systems do. [byte]"""
+
 HATCHES = ("", "//", "..", "xx", "--")
 
 
@@ -65,14 +71,32 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     several = [predictions] if isinstance(predictions, Prediction) else list(predictions)
     if not several:
         raise PictureError("there are no predictions, so there is no memory to draw")
-    from matplotlib.lines import Line2D
-
     ax = canvas.axes(ax)
+    _draw_parts(ax, several)
+    _draw_capacities(ax, several)
+    longest = max(max(p.memory.total_bytes, p.memory.capacity_bytes, p.memory.physical_bytes) for p in several)
+    ax.set_xlim(0, longest * 1.03)
+    legend_room = (0.9 if canvas.narrow(ax) else 0.4) * max(1.0, 0.4 * len(several))
+    ax.set_ylim(len(several) - 0.55, -0.55 - legend_room)
+    varied = _varied(several)
+    ax.set_yticks(range(len(several)), [_name(p, varied) for p in several])
+    ax.tick_params(axis="y", length=0, labelsize=canvas.text_size(ax))
+    what = "memory" if all(p.devices == 1 for p in several) else "memory of all devices"
+    canvas.prefixed(ax.xaxis, what, GIB, "B", binary=True)
+    canvas.grid(ax, "x")
+    _legend(ax)
+    heading = " on ".join(_shared(several[0], varied, ("model", "hardware"))) or "Memory"
+    below = _shared(several[0], varied, ("weights", "kv", "engine", "batch", "length"))
+    canvas.title(ax, heading, " · ".join(below), share=0.86 if len(several) == 1 else 0.7)
+    return ax
+
+
+def _draw_parts(ax: Axes, several: Sequence[Prediction]) -> None:
+    """Draw what takes memory, part after part, then what is free."""
     rows = range(len(several))
     starts = [0.0] * len(several)
-    paint = canvas.palette(ax)
     parts = [_parts(p.memory) for p in several]
-    for name, colour, hatch in zip(parts[0], paint, HATCHES, strict=False):
+    for name, colour, hatch in zip(parts[0], canvas.palette(ax), HATCHES, strict=False):
         sizes = [part[name] for part in parts]
         if any(sizes):
             style = {"color": colour, "hatch": hatch, "edgecolor": canvas.paper(ax), "linewidth": 0.6}
@@ -82,30 +106,15 @@ def memory(predictions: Prediction | Sequence[Prediction], ax: Axes | None = Non
     if any(free):
         shade, label = canvas.faint(ax), _sized("free", free)
         ax.barh(rows, free, left=starts, height=0.6, label=label, color=canvas.ink(), alpha=shade, linewidth=0)
-    _draw_capacities(ax, several)
-    longest = max(max(p.memory.total_bytes, p.memory.capacity_bytes, p.memory.physical_bytes) for p in several)
-    ax.set_xlim(0, longest * 1.03)
-    legend_room = (0.9 if canvas.narrow(ax) else 0.4) * max(1.0, 0.4 * len(several))
-    ax.set_ylim(len(several) - 0.55, -0.55 - legend_room)
-    varied = _varied(several)
-    ax.set_yticks(list(rows), [_name(p, varied) for p in several])
-    ax.tick_params(axis="y", length=0, labelsize=canvas.text_size(ax))
-    canvas.prefixed(
-        ax.xaxis, "memory" if all(p.devices == 1 for p in several) else "memory of all devices", GIB, "B", binary=True
-    )
-    canvas.grid(ax, "x")
-    handles, labels = ax.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: isinstance(handles[i], Line2D))
+
+
+def _legend(ax: Axes) -> None:
+    """Write what the bars are, then what the lines are."""
+    from matplotlib.lines import Line2D
+
+    handles = sorted(ax.get_legend_handles_labels()[0], key=lambda handle: isinstance(handle, Line2D))
     columns = 2 if canvas.narrow(ax) else 3
-    canvas.legend(ax, handles=[handles[i] for i in order], loc="upper left", ncols=columns, columnspacing=1.0)
-    heading = " on ".join(_shared(several[0], varied, ("model", "hardware"))) or "Memory"
-    below = _shared(several[0], varied, ("weights", "kv", "engine", "batch", "length"))
-    canvas.title(ax, heading, " · ".join(below), share=0.86 if len(several) == 1 else 0.7)
-    return ax
-
-
-GIB = float(2**30)
-"""What the axis of memory counts in, as engines and operating systems do. [byte]"""
+    canvas.legend(ax, handles=handles, loc="upper left", ncols=columns, columnspacing=1.0)
 
 
 def _sized(name: str, sizes: Sequence[float]) -> str:
@@ -217,7 +226,7 @@ def kv(
     for model in named:
         base = predict(model, **asked)
         last = base.max_context_of_model
-        values, marked = points.axis("context", given, points.powers(min(1024, last), last))
+        values, marked = points.axis("context", given, points.powers(min(LEAST_CONTEXT, last), last))
         found.append((base, values, marked, points.swept(("memory",), model=model, context=values, **asked)))
     paint = canvas.palette(ax)
     if len(found) > len(paint):
@@ -250,7 +259,8 @@ def _draw_growth(ax: Axes, base: Prediction, values: list[int], along: Sweep, co
     if not np.any(sizes > 0):
         raise PictureError(f"{base.model} keeps no cache and no state, so there is nothing to draw")
     per_token = base.memory.kv_bytes_per_token
-    label = f"{base.titles[0]}, {base.kv}: {units.significant(per_token / 1024)} KiB/token"
+    factor, unit = units.scale(per_token, "B", binary=True)
+    label = f"{base.titles[0]}, {base.kv}: {units.significant(per_token / factor)} {unit}/token"
     fits = along["memory.fits"]
     if base.memory.max_context is None:
         label += ", weights do not fit"

@@ -16,6 +16,7 @@ CONSTANTS = {
     "slower_float4": "1",
     "slower_k_quant": "1",
     "slower_codebook": "1",
+    "slower_wide_experts": "1",
     "few_tokens": "1",
     "cache_bandwidth": "1",
     "kernel": "s",
@@ -24,6 +25,7 @@ CONSTANTS = {
     "slower_multiply_eight_block": "1",
     "slower_multiply_four": "1",
     "padding_rows": "1",
+    "unpack_rate": "1",
     "attend_rate": "1",
     "exchange": "s",
     "exchange_without_switch": "s",
@@ -33,6 +35,8 @@ CONSTANTS = {
     "interference": "1",
     "request": "s",
     "wait": "1",
+    "decode_of_model": "1",
+    "prefill_of_model": "1",
 }
 """Constants of an engine and their units; docs/expected.md explains each."""
 
@@ -67,24 +71,45 @@ class Constant(Table):
     unit: Literal["1", "s"]
     spread: float = Field(ge=0)
     """Standard deviation of the logarithm, given the measurements."""
+    by_backend: dict[str, float] = Field(default_factory=dict)
+    """Factor by what the engine runs on."""
     by_hardware: dict[str, float] = Field(default_factory=dict)
     """Factor by class of hardware: backend and kind of memory."""
     by_build: dict[str, float] = Field(default_factory=dict)
     """Factor by when the engine was built."""
     by_device: dict[str, float] = Field(default_factory=dict)
+    by_model: dict[str, float] = Field(default_factory=dict)
 
 
 class Accuracy(Table):
     """How far the expected lies from measurements of one kind. Shares, not per cent."""
 
     metric: str
-    left_out: Literal["nothing", "cell", "device", "model", "hardware"]
+    left_out: Literal["nothing", "cell", "device", "model", "hardware", "held out"]
     rows: int
+    groups: int
+    """Of what is left out; devices where nothing is, or a whole source."""
     median_ape: float
     p90_ape: float
+    median_of_groups: float
+    """Median of the groups' medians."""
     bias: float
     coverage: float | None = None
     """Share of the rows within the interval of level 0.9 that the other groups give."""
+    coverage_of_groups: float | None = None
+    """Mean of the groups' shares."""
+
+
+class Fold(Table):
+    """How far the expected lies from measurements of one large group that was left out. Shares, not per cent."""
+
+    metric: str
+    left_out: Literal["cell", "device", "model", "hardware"]
+    group: str
+    rows: int
+    median_ape: float
+    bias: float
+    coverage: float
 
 
 class Residuals(Table):
@@ -114,6 +139,7 @@ class Fitted(Unique):
     """Models that the constants were fitted on."""
     constants: dict[str, Constant]
     accuracy: tuple[Accuracy, ...]
+    folds: tuple[Fold, ...] = ()
     residuals: tuple[Residuals, ...]
 
 
