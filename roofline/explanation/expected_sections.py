@@ -35,6 +35,7 @@ NOTHING = PassWork(
     state=0.0,
     multiply=(0.0,) * len(PRODUCTS),
     row=(0.0,) * len(PRODUCTS),
+    unpack=0.0,
     attend=0.0,
     kernels=0.0,
     exchanges=0.0,
@@ -174,7 +175,9 @@ def _symbolic_work(ledger: Ledger, w: PassWork) -> PassWork:
             for kind, value in zip(STORAGE_CLASSES, w.stream, strict=True)
         ),
         routed=tuple(
-            given(f"E_{kind}", value, "s", f"of it, routed experts of class {kind}") if few else 0.0
+            given(f"E_{kind}", value, "s", f"of it, routed experts of class {kind}")
+            if few or kind == STORAGE_CLASSES[0]
+            else 0.0
             for kind, value in zip(STORAGE_CLASSES, w.routed, strict=True)
         ),
         cache=given("R_cache", w.cache, "s", "reading keys and values"),
@@ -186,6 +189,9 @@ def _symbolic_work(ledger: Ledger, w: PassWork) -> PassWork:
         row=tuple(
             given(f"P_{product}row", value, "s", f"one more row in every product of kind {product}")
             for product, value in zip(PRODUCTS, w.row, strict=True)
+        ),
+        unpack=given(
+            "P_unpack", w.unpack, "s", "products with weights that are unpacked first, at the peak of 32 bits"
         ),
         attend=given("P_attend", w.attend, "s", "attention at the 16-bit peak"),
         kernels=given("n_kernels", w.kernels, "1", "kernels that wait for each other"),
