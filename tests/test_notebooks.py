@@ -97,4 +97,5 @@ def test_links_of_a_notebook_lead_somewhere(path):
 
 def test_the_list_of_notebooks_names_all_in_order():
     text = (NOTEBOOKS[0].parent / "README.md").read_text("utf-8")
-    assert [line.split("](")[1].split(")")[0] for line in text.splitlines() if "](" in line] == [p.name for p in NOTEBOOKS]
+    listed = [line.split("](")[1].split(")")[0] for line in text.splitlines() if "](" in line]
+    assert listed == [path.name for path in NOTEBOOKS]
