@@ -118,13 +118,13 @@ def pass_seconds(w: PassWork, c: Constants, *, prefill: bool = False, eager: Num
     exchanges = w.exchanges * each + w.send / c.link_bandwidth
     sequences = 0.0 * w.sequences if prefill else c.sequence * w.sequences
     usual = c.prefill_of_model if prefill else c.decode_of_model
-    parts = (weights, multiply, matrices, attention, state, kernels, exchanges, sequences)
-    parts = [part * usual for part in parts]
+    made_of = (weights, multiply, matrices, attention, state, kernels, exchanges, sequences)
+    parts: list[Any] = [part * usual for part in made_of]
     device: Num = sum(parts[2:])
     total = device
     if type(eager) is not float or eager:
         total = ops.smooth_maximum(x=device, y=eager * c.host * w.layers, exponent=HOST_OVERLAP)
-    return PassSeconds(*parts, total)
+    return PassSeconds._make([*parts, total])
 
 
 class ServedSeconds(NamedTuple):

@@ -122,7 +122,7 @@ def test_what_is_expected_and_served_follows_too(model, box, call):
     assert all(len(line) <= 100 or line.strip().startswith("http") for line in str(e).splitlines())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(models, weights, caches, hardware, batches, contexts)
 def test_every_figure_follows_whatever_is_asked(model, recipe, kv, box, batch, context):
     try:

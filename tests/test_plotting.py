@@ -181,6 +181,20 @@ def test_bad_input_is_one_sentence(capsys, tmp_path, monkeypatch, name):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_unknown_backend_is_one_sentence(tmp_path):
+    command = [sys.executable, "-m", "roofline", "plot", "memory", *SPARK, "-o", tmp_path / "a.png"]
+    done = subprocess.run(command, env=os.environ | {"MPLBACKEND": "x"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("roofline: matplotlib cannot be used: Key backend: 'x' is not a valid value")
+    assert done.stderr.count("\n") == 1
+
+
+def test_validate_refuses_another_format_before_it_starts(capsys, tmp_path):
+    code, out, err = run(capsys, "validate", "--plot", tmp_path / "a.jpg")
+    assert (code, out) == (2, "")
+    assert "a picture is written to a file whose name ends in .png, .svg, .pdf" in err
+
+
 def test_a_folder_as_a_file_is_one_sentence(capsys, tmp_path):
     (tmp_path / "a.png").mkdir()
     code, _, err = run(capsys, "plot", "memory", *SPARK, "-o", tmp_path / "a.png")

@@ -68,7 +68,7 @@ def test_elasticities_are_the_slopes_that_small_differences_show(model, box, cal
     assert checked >= 30
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(models, weights, caches, hardware, batches, contexts)
 def test_a_ceiling_grows_in_proportion_with_all_rates_together(model, recipe, kv, box, batch, context):
     try:

@@ -71,7 +71,7 @@ def test_the_bandwidth_that_reaches_a_speed_gives_that_speed(box, of):
     assert s.formula.value == pytest.approx(s.value, rel=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.sampled_from(["llama-3.1-8b", "minimax-m2.7", "deepseek-v3", "qwen3-next-80b-a3b"]),
     st.sampled_from(["bandwidth", "batch", "context"]),
@@ -211,7 +211,7 @@ def test_an_unknown_option_or_name_is_refused():
         solve(5, "batch", speed=3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.sampled_from(["llama-3.1-8b", "gpt-oss-20b", "deepseek-v4-flash", "gemma-3-27b"]),
     st.sampled_from(["rtx-4090", "8x h100-sxm", "sn40l", "m3-ultra"]),

@@ -20,7 +20,6 @@ from roofline.specs.catalog import data_folder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DOTS_PER_INCH = 150
 LEAST_SIDE, LARGEST_SIDE = 2.0, 60.0
 """Of a picture. [inch]"""
 
@@ -99,7 +98,9 @@ def _add_kind(kinds: argparse._SubParsersAction, name: str, kind: Kind) -> None:
     optional = name == "accuracy"
     parser.add_argument("model", metavar="MODEL", nargs="?" if optional else None, help="as of 'roofline predict'")
     parser.add_argument("hardware", metavar="HARDWARE", nargs="*" if optional else "+", help="as 2x rtx-pro-6000")
-    parser.add_argument("-o", dest="file", metavar="FILE", type=_file, required=True, help="a .png, .svg or .pdf")
+    parser.add_argument(
+        "-o", dest="file", metavar="FILE", type=validating.picture, required=True, help="a .png, .svg or .pdf"
+    )
     parser.add_argument("--size", metavar="WxH", type=_size, default=(8.0, 5.0), help="in inches (default 8x5)")
     parser.add_argument("--style", metavar="S", help="a style of matplotlib's, as dark_background")
     _add_own(parser, name)
@@ -137,14 +138,12 @@ def _add_own(parser: argparse.ArgumentParser, kind: str) -> None:
 
 def run(options: argparse.Namespace) -> bool:
     """Draw the picture and say where it is."""
-    from matplotlib.figure import Figure
-
     from roofline import plots
 
     _check_place(options.file)
+    plots.blank()  # whether matplotlib can be used
     with _style(options.style):
-        # No pyplot: a window, or a display for one, is never wanted here.
-        ax = Figure(figsize=options.size, dpi=DOTS_PER_INCH, layout="constrained").subplots()
+        ax = plots.blank(options.size)
         DRAWN[options.kind](options, ax)
         plots.save(ax, options.file)
     output.write(options.file)
@@ -292,16 +291,6 @@ def _counts(text: str) -> int | list[int]:
     """Return a count, or a list of them as ``roofline sweep`` takes it."""
     found = sweeping.counts(text)
     return found if "," in text or ".." in text else found[0]
-
-
-def _file(text: str) -> str:
-    from roofline.plots import suffix
-
-    try:
-        suffix(text)
-    except OutputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
 
 
 def _size(text: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from roofline import units
 from roofline.cli import output, prediction
+from roofline.errors import OutputError
 from roofline.validation import Group, RowResult, Validation, validate
 
 FILTERS = {"engine": "E", "hardware": "H", "model": "M", "metric": "X"}
@@ -38,11 +39,24 @@ def add(verbs: argparse._SubParsersAction) -> None:
         choices=("cell", "device", "model", "hardware"),
         help="expect from fits to the rows of other devices, models, classes of hardware, or cells of both",
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw expected against measured (.svg, .png, .pdf)")
+    parser.add_argument(
+        "--plot", metavar="FILE", type=picture, help="draw expected against measured, a .png, .svg or .pdf"
+    )
     parser.add_argument("--rows", action="store_true", help="every row")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--strict", action="store_true", help="exit with 3 if a measurement is above its ceiling")
     parser.set_defaults(run=run)
+
+
+def picture(text: str) -> str:
+    """Return the name of a file for a picture; argparse turns the error into one sentence."""
+    from roofline.plots import suffix
+
+    try:
+        suffix(text)
+    except OutputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def run(options: argparse.Namespace) -> bool:
@@ -57,7 +71,7 @@ def run(options: argparse.Namespace) -> bool:
     if options.plot:
         from roofline import plots
 
-        plots.save(plots.expected_against_measured(found), options.plot)
+        plots.save(plots.expected_against_measured(found, plots.blank()), options.plot)
     if options.json:
         output.write_json({k: v for k, v in found.to_dict(rows=options.rows).items() if k != "schema_version"})
     else:

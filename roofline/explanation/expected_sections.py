@@ -8,7 +8,7 @@ import sympy
 
 from roofline import expectation, serving
 from roofline.calibration import Speed, interval
-from roofline.expected import FEW, Constants, pass_seconds, served_seconds, streams_at_once
+from roofline.expected import Constants, pass_seconds, served_seconds, streams_at_once
 from roofline.expected_work import PRODUCTS, PassWork
 from roofline.explanation.derivation import Ledger, Section, Step
 from roofline.explanation.sections import used
@@ -28,24 +28,14 @@ TINY = 1e-200
 ONES: Any = Constants(**dict.fromkeys(CONSTANTS, 1.0))
 """Constants of an engine that reaches every nominal rate."""
 
-NOTHING = PassWork(
-    stream=(0.0,) * len(STORAGE_CLASSES),
-    routed=(0.0,) * len(STORAGE_CLASSES),
-    cache=0.0,
-    state=0.0,
-    multiply=(0.0,) * len(PRODUCTS),
-    row=(0.0,) * len(PRODUCTS),
-    unpack=0.0,
-    attend=0.0,
-    kernels=0.0,
-    exchanges=0.0,
-    send=0.0,
-    hops=0.0,
-    switched=0.0,
-    sequences=0.0,
-    tokens=1.0,
-    layers=0.0,
-)
+KINDS = {"stream": STORAGE_CLASSES, "routed": STORAGE_CLASSES, "multiply": PRODUCTS, "row": PRODUCTS}
+"""Fields of :class:`PassWork` that hold a number for each of several kinds."""
+
+NOTHING: Any = PassWork(
+    **{  # type: ignore[arg-type]
+        name: (0.0,) * len(KINDS[name]) if name in KINDS else 0.0 for name in PassWork._fields
+    }
+)._replace(tokens=1.0)
 """A pass without work."""
 
 
@@ -162,47 +152,41 @@ def _sharp(formula: Any) -> Any:
     return formula.xreplace(dict.fromkeys(formula.atoms(sympy.Max), sympy.Integer(1)))
 
 
+WORK = {
+    "stream": ("R", "s", "reading weights of class {}"),
+    "routed": ("E", "s", "of it, routed experts of class {}"),
+    "multiply": ("P", "s", "matrix products of kind {}"),
+    "row": ("P_row", "s", "one more row in every product of kind {}"),
+    "cache": ("R_cache", "s", "reading keys and values"),
+    "state": ("R_state", "s", "reading and writing recurrent states"),
+    "attend": ("P_attend", "s", "attention at the 16-bit peak"),
+    "unpack": ("P_unpack", "s", "products with weights that are unpacked first, at the peak of 32 bits"),
+    "kernels": ("n_kernels", "1", "kernels that wait for each other"),
+    "exchanges": ("n_exchanges", "1", "sums over the devices"),
+    "send": ("R_send", "s", "sending at nominal link bandwidth"),
+    "sequences": ("n_sequences", "1", "sequences on the device"),
+    "layers": ("n_layers", "1", "layers"),
+}
+"""Symbol, unit and meaning of the work of a pass; what is not here chooses a case and stays a number."""
+
+
 def _symbolic_work(ledger: Ledger, w: PassWork) -> PassWork:
-    """Return the work with a symbol for each of its numbers that is not zero; counts that choose a case stay."""
+    """Return the work with a symbol for each of its numbers that is not zero."""
 
     def given(name: str, value: Any, unit: str, meaning: str) -> Any:
         return ledger.given(name.replace("-", ""), value, unit, meaning) if value else 0.0
 
-    few = FEW[0] <= w.tokens <= FEW[1]
-    return PassWork(
-        stream=tuple(
-            given(f"R_{kind}", value, "s", f"reading weights of class {kind}")
-            for kind, value in zip(STORAGE_CLASSES, w.stream, strict=True)
-        ),
-        routed=tuple(
-            given(f"E_{kind}", value, "s", f"of it, routed experts of class {kind}")
-            if few or kind == STORAGE_CLASSES[0]
-            else 0.0
-            for kind, value in zip(STORAGE_CLASSES, w.routed, strict=True)
-        ),
-        cache=given("R_cache", w.cache, "s", "reading keys and values"),
-        state=given("R_state", w.state, "s", "reading and writing recurrent states"),
-        multiply=tuple(
-            given(f"P_{product}", value, "s", f"matrix products of kind {product}")
-            for product, value in zip(PRODUCTS, w.multiply, strict=True)
-        ),
-        row=tuple(
-            given(f"P_{product}row", value, "s", f"one more row in every product of kind {product}")
-            for product, value in zip(PRODUCTS, w.row, strict=True)
-        ),
-        unpack=given(
-            "P_unpack", w.unpack, "s", "products with weights that are unpacked first, at the peak of 32 bits"
-        ),
-        attend=given("P_attend", w.attend, "s", "attention at the 16-bit peak"),
-        kernels=given("n_kernels", w.kernels, "1", "kernels that wait for each other"),
-        exchanges=given("n_exchanges", w.exchanges, "1", "sums over the devices"),
-        send=given("R_send", w.send, "s", "sending at nominal link bandwidth"),
-        hops=w.hops,
-        switched=w.switched,
-        sequences=given("n_sequences", w.sequences, "1", "sequences on the device"),
-        tokens=w.tokens,
-        layers=given("n_layers", w.layers, "1", "layers"),
-    )
+    values: dict[str, Any] = {}
+    for field, (symbol, unit, meaning) in WORK.items():
+        value = getattr(w, field)
+        if field in KINDS:
+            values[field] = tuple(
+                given(f"{symbol}_{kind}", each, unit, meaning.format(kind))
+                for kind, each in zip(KINDS[field], value, strict=True)
+            )
+        else:
+            values[field] = given(symbol, value, unit, meaning)
+    return w._replace(**values)
 
 
 def _symbolic_constants(ledger: Ledger, speed: Speed) -> Constants:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from roofline import formatting
 from roofline.explanation import expected_sections, sections
 from roofline.explanation.closed_forms import closed_forms
-from roofline.explanation.derivation import Explanation
+from roofline.explanation.derivation import Explanation, Section
 from roofline.results import Prediction
 from roofline.setting import Setting
 from roofline.workload import Workload
@@ -29,13 +31,26 @@ def explain(s: Setting, work: Workload, level: float, p: Prediction, figure: str
     WorkloadError
         No figure of that path is explained.
     """
-    forms, givens = closed_forms(s, work)
-    found = [sections.decode(s, work, p), sections.prefill(s, work, p), sections.memory(s, work, p)]
+    makers = _makers(s, work, level, p)
+    heading, workload = formatting.heading(p), formatting.workload(p)
+    if figure is None or not isinstance(figure, str):
+        every = tuple(make() for make in makers.values())
+        found = Explanation(heading, workload, every, *closed_forms(s, work))
+        return found if figure is None else found.about(figure)
+    wanted = max((key for key in makers if figure.startswith(key)), key=len, default="")
+    made = [makers[wanted]] if wanted else makers.values()
+    return Explanation(heading, workload, tuple(make() for make in made)).about(figure)
+
+
+def _makers(s: Setting, work: Workload, level: float, p: Prediction) -> dict[str, Callable[[], Section]]:
+    """Return what makes the section of figures whose paths begin so, in the order of the page."""
+    makers: dict[str, Callable[[], Section]] = {"decode.": lambda: sections.decode(s, work, p)}
     if p.decode.expected:
-        found.insert(1, expected_sections.expected_decode(s, work, level, p))
+        makers["decode.expected."] = lambda: expected_sections.expected_decode(s, work, level, p)
+    makers["prefill."] = lambda: sections.prefill(s, work, p)
     if p.prefill.expected:
-        found.insert(-1, expected_sections.expected_prefill(s, work, level, p))
+        makers["prefill.expected."] = lambda: expected_sections.expected_prefill(s, work, level, p)
+    makers["memory."] = lambda: sections.memory(s, work, p)
     if p.serving:
-        found.append(expected_sections.served(s, work, level, p))
-    every = Explanation(formatting.heading(p), formatting.workload(p), tuple(found), forms, givens)
-    return every if figure is None else every.about(figure)
+        makers["serving."] = lambda: expected_sections.served(s, work, level, p)
+    return makers

@@ -243,9 +243,9 @@ def _quantiles(residuals: Floats, groups: Any, probabilities: tuple[float, ...])
     above = np.cumsum(share)
     last = len(values) - 1
     places = [
-        min(np.searchsorted(above, p - TINY), last)
+        min(int(np.searchsorted(above, p - TINY)), last)
         if p > 0.5
-        else max(np.searchsorted(above - share, p + TINY, side="right") - 1, 0)
+        else max(int(np.searchsorted(above - share, p + TINY, side="right")) - 1, 0)
         for p in probabilities
     ]
     spread = [_spread(p, len(sizes)) for p in probabilities]

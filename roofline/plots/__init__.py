@@ -5,7 +5,7 @@ prefixes are on the ticks. Names are the kinds of ``roofline plot``.
 """
 
 from roofline.plots.accuracy import expected_against_measured
-from roofline.plots.canvas import save, suffix
+from roofline.plots.canvas import blank, save, suffix
 from roofline.plots.curves import batch, context
 from roofline.plots.fronts import pareto
 from roofline.plots.maps import METRICS, heatmap
@@ -16,6 +16,7 @@ from roofline.plots.steps import waterfall
 __all__ = [
     "METRICS",
     "batch",
+    "blank",
     "context",
     "expected_against_measured",
     "heatmap",

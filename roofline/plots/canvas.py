@@ -28,6 +28,9 @@ FORMATS = ("png", "svg", "pdf")
 SIZE = (8.0, 5.0)
 """Of a new figure. [inch]"""
 
+DOTS_PER_INCH = 150
+"""Of a figure that is for a file."""
+
 
 def axes(ax: Axes | None) -> Axes:
     """Return the axes to draw into: ``ax``, or new ones where it is None."""
@@ -36,6 +39,25 @@ def axes(ax: Axes | None) -> Axes:
     from matplotlib import pyplot as plt
 
     return plt.subplots(figsize=SIZE, layout="constrained")[1]
+
+
+def blank(size: tuple[float, float] = SIZE) -> Axes:
+    """Return empty axes for a file: their figure needs no window, and no display for one.
+
+    Parameters
+    ----------
+    size : width and height. [inch]
+
+    Raises
+    ------
+    OutputError
+        Matplotlib cannot be used, as with an unknown backend in ``MPLBACKEND``.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ValueError as error:
+        raise OutputError(f"matplotlib cannot be used: {error}") from None
+    return Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained").subplots()
 
 
 def ink() -> str:
