@@ -306,9 +306,10 @@ def figures(s: Setting, work: Workload, level: float) -> Figures:
         layout=s.layout,
         engine=s.own,
     )
-    holds = memory.total_bytes - memory.overhead_bytes <= memory.physical_bytes
+    most = s.machine.most_bytes
+    holds = memory.total_bytes - memory.overhead_bytes <= most
     stored = capacity.stored_bytes(s.transformer, s.layout)
-    serves = s.speed is not None and stored <= s.machine.physical_bytes
+    serves = s.speed is not None and stored <= most
     speed = s.speed if holds is not False else None
     decoding, reading = _decode(decode, work.batch), _prefill(prefill, work.batch * work.prompt)
     if speed:

@@ -46,6 +46,14 @@ class Machine:
     network_bytes_per_s: float | None
     node_devices: int | None
 
+    @property
+    def most_bytes(self) -> float:
+        """What no more can be held than: the label in full, or what is reported to programs where that is more. [byte]
+
+        Labels are often in powers of 1000 where chips are in powers of 1024.
+        """
+        return max(self.physical_bytes, self.capacity_bytes)
+
     def peak(self, bits: int) -> Compute | None:
         """Return the fastest number format of the device that is at least ``bits`` wide, or None."""
         wide_enough = [c for c in self.device.compute if c.bits >= bits]

@@ -14,7 +14,7 @@ from roofline import fitting
 from roofline.calls import KINDS
 from roofline.cli import main
 from roofline.fitting import engines
-from roofline.fitting.priors import PRIORS, SERIES_WEIGHT
+from roofline.fitting.priors import CROWD_WEIGHT, PRIORS, SERIES_WEIGHT
 from roofline.fitting.solve import solve
 from roofline.fitting.table import held_out, log_expected, table
 from roofline.fitting.writing import MARK
@@ -149,6 +149,55 @@ def test_rows_of_one_series_share_what_they_count(corpus):
     for row, weight in zip(rows, t.weight, strict=True):
         totals[row.series] += weight
     assert max(totals.values()) == pytest.approx(SERIES_WEIGHT)
+
+
+def test_rows_of_a_crowd_count_less(corpus):
+    every, _ = corpus
+    rows = fitting.rows_of("mlx", every)
+    mine = np.array([r.measurement.source == rows[0].measurement.source for r in rows])
+    ratio = table(rows, {rows[0].measurement.source}).weight / table(rows).weight
+    assert ratio.tolist() == pytest.approx(np.where(mine, CROWD_WEIGHT, 1.0).tolist())
+
+
+@pytest.fixture(scope="module")
+def made(corpus):
+    """Return a fit of served rows that is right but for one device, which takes twice as long as expected."""
+    every, _ = corpus
+    rows = [r for r in fitting.rows_of("vllm", every) if r.fitted and r.kind in {"per token", "first token"}]
+    t = table(rows)
+    slow, first = (t.labels("device") == "dgx-spark"), (t.kind == "first token")
+    expected = t.log_seconds - np.log(2) * slow + np.where(first, 7.0, 0.0)
+    return engines.EngineFit("vllm", t, None, expected, {"device": expected}, {"device": t.labels("device")})
+
+
+def test_an_interval_knows_nothing_of_the_group_that_it_is_for(made):
+    held = engines.covered(made, "device")
+    tokens, slow = made.rows.kind == "per token", made.rows.labels("device") == "dgx-spark"
+    assert held[tokens & slow].max() == 0
+    assert held[tokens & ~slow].min() == 1
+
+
+def test_errors_are_shares_of_what_was_measured(made):
+    off = engines.errors(made.rows, made.expected)
+    tokens, slow = made.rows.kind == "per token", made.rows.labels("device") == "dgx-spark"
+    assert off[tokens & slow] == pytest.approx(0.5)  # expected half the time
+    rate = [r._replace(measurement=replace(r.measurement, metric="decode_tok_per_s")) for r in made.rows.rows]
+    assert engines.errors(made.rows._replace(rows=rate), made.expected)[tokens & slow] == pytest.approx(1.0)
+
+
+def test_large_groups_are_listed_one_by_one(made):
+    listed = {(f["group"], f["metric"]): f for f in engines.folds(made)}
+    sizes = Counter((r.device, r.kind) for r in made.rows.rows)
+    assert set(listed) == {key for key, size in sizes.items() if size > 50}
+    spark = listed["dgx-spark", "per token"]
+    assert (spark["coverage"], spark["median_ape"], spark["bias"]) == pytest.approx((0, 0.5, -0.5))
+
+
+def test_first_tokens_say_nothing_of_other_times(made):
+    tables = {r["metric"]: r for r in engines.residuals(made)}
+    assert min(tables["any"]["quantiles"]) > -1
+    assert min(tables["first token"]["quantiles"]) < -6
+    assert tables["any"]["rows"] == (made.rows.kind == "per token").sum()
 
 
 def test_held_out_sources_change_no_constant(corpus):

@@ -248,6 +248,7 @@ def test_deepseek_v3_in_fp8_fits_the_driver_but_not_the_label():
     spare = (p.memory.capacity_bytes - p.memory.total_bytes) / 8 / GIB
     assert spare == Printed("1.3")
     assert any("1.3 GiB a device to spare; does not fit their label, 640.0 GB" in text for text in p.assumptions)
+    assert roofline.predict("deepseek-v3", "8x h100-sxm", weights="fp8", engine="vllm").decode.expected
 
 
 def test_gemma_on_one_h100_leaves_the_published_615_far_below():

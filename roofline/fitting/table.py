@@ -169,7 +169,7 @@ def _unfitted_speed(s: Setting, call: dict[str, Any]) -> Any:
     engine = load_engine(call["engine"])
     if engine.rules is None or engine.kernels is None:
         raise UnresolvedError(f"{engine.name} has no rules")
-    if s.transformer.weights_bytes > s.machine.physical_bytes:
+    if s.transformer.weights_bytes > s.machine.most_bytes:
         raise UnresolvedError("does not fit")
     default = Layout(pipeline=s.devices) if engine.rules.layout == "pipeline" else Layout(tensor=s.devices)
     counted = pass_kernels(s.model.architecture, s.weights, engine.kernels)
