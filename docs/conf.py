@@ -32,7 +32,7 @@ nitpick_ignore_regex = [
     # Types of other libraries, whose pages could only be reached over the network, and names that stand for types.
     (
         "py:class",
-        r"(collections\.abc|pathlib|matplotlib|numpy|np|pydantic|datetime|dt|concurrent|pandas|polars|xarray)\..*",
+        r"(collections\.abc|pathlib|matplotlib|numpy|np|pydantic|datetime|dt|concurrent|pandas|polars|xarray|sympy)\..*",
     ),
     ("py:class", r"roofline\.[\w.]+"),  # of signatures; a name in a docstring has no path and is checked
     ("py:class", r"(Path|Axes|Figure|Num|Positive|TokenMixer|FeedForward|Kind|HardwareSpec|TypeAliasForwardRef)"),

@@ -158,7 +158,7 @@ def sensitivity(s: Setting, work: Workload, level: float, p: Prediction, of: str
 
     Notes
     -----
-    By forward-mode differentiation of the functions that gave the figure (:mod:`roofline.dual`), exact but for
+    By forward-mode differentiation of the functions that gave the figure (``roofline.dual``), exact but for
     rounding. Whole numbers such as the longest context move in steps, between which the slope is zero.
     """
     value = figure(p, check_path(p, of))

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
 
+from matplotlib import rc_context
 from readme_output import ROOT, changed, fenced
 
 from roofline import DeviceSpec, load_hardware, predict, results
@@ -47,6 +48,20 @@ def session(line: str, lines: int | None = None, *, folder: Path = EXAMPLES, err
         main(shlex.split(line)[1:])
     shown = _first(out.getvalue().replace(f"{EXAMPLES}/", ""), lines)
     return fenced(f"$ {_wrapped(line)}\n{shown}", "console")
+
+
+PICTURES = ROOT / "docs" / "pictures"
+
+
+def picture(line: str, name: str, text: str) -> str:
+    """Return a command that draws, and the picture, which is written beside the pages."""
+    path = PICTURES / f"{name}.svg"
+    with rc_context({"svg.hashsalt": name}), contextlib.redirect_stdout(io.StringIO()):
+        main([*shlex.split(line)[1:], "-o", str(path)])
+    drawn = re.sub(r"<dc:date>.*?</dc:date>", "", path.read_text(encoding="utf-8"))
+    path.write_text("\n".join(row.rstrip() for row in drawn.splitlines()) + "\n", encoding="utf-8")
+    shown = fenced(f"{line} -o {name}.svg", "sh")
+    return f"{shown}\n![{text}](../pictures/{name}.svg)\n"
 
 
 def _wrapped(command: str) -> str:

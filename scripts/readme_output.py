@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shlex
 import sys
@@ -30,12 +31,23 @@ def fenced(text: str, language: str = "text") -> str:
     return f"```{language}\n{lines}```\n"
 
 
-def shell(line: str) -> str:
-    """Return what a command prints, as a code block."""
+def shell(line: str, lines: int | None = None) -> str:
+    """Return what a command prints (its first lines, where only so many are wanted), as a code block."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         main(shlex.split(line)[1:])
-    return fenced(out.getvalue())
+    shown = out.getvalue().splitlines()
+    return fenced("\n".join(shown if lines is None else [*shown[:lines], "  ..."]))
+
+
+def notebooks() -> str:
+    """Return the notebooks, by the question that each answers, as a list."""
+    lines = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        title = "".join(cells[0]["source"]).splitlines()[0].removeprefix("# ").strip()
+        lines.append(f"{path.name[:2]}. [{title}](notebooks/{path.name})\n".removeprefix("0"))
+    return "".join(lines)
 
 
 def slips(existing: str, name: str, changes: dict[str, str]) -> str:
@@ -92,15 +104,16 @@ SHOWN = (
 
 def accuracy() -> str:
     """Return the median errors of what is expected, in sample and left out, as a table."""
-    lines = ["| engine | figure | rows | seen | new model | new device | 90 % held, new device |"]
-    lines.append("|---|---|---:|---:|---:|---:|---:|")
+    lines = ["| engine | figure | rows | seen | new model | new device | of devices | 90 % held: rows | devices |"]
+    lines.append("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     for engine, metric, title in SHOWN:
         fitted = load_engine(engine).fitted
         found = {a.left_out: a for a in fitted.accuracy if a.metric == metric} if fitted else {}
-        errors = [f"{found[k].median_ape:.0%}" if k in found else "" for k in ("nothing", "model", "device")]
-        device = found.get("device")
-        held = "" if device is None or device.coverage is None else f"{device.coverage:.0%}"
-        lines.append(f"| {engine} | {title} | {found['nothing'].rows:,} | {' | '.join(errors)} | {held} |")
+        errors = [f"{found[k].median_ape:.0%}" for k in ("nothing", "model", "device")]
+        device = found["device"]
+        held = ["" if c is None else f"{c:.0%}" for c in (device.coverage, device.coverage_of_groups)]
+        shown = [engine, title, f"{found['nothing'].rows:,}", *errors, f"{device.median_of_groups:.0%}", *held]
+        lines.append(f"| {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from roofline.fitting import engines
 from roofline.fitting.priors import CROWD_WEIGHT, PRIORS, SERIES_WEIGHT
 from roofline.fitting.solve import solve
 from roofline.fitting.table import held_out, log_expected, table
-from roofline.fitting.writing import MARK
+from roofline.fitting.writing import MARK, fitted_table
 from roofline.specs import load_engine
 from roofline.specs.catalog import find
 from roofline.specs.speed import PROBABILITIES
@@ -209,6 +209,7 @@ def test_held_out_sources_change_no_constant(corpus):
     wrong = [r._replace(seconds=r.seconds * 9) if r.held_out else r for r in rows]
     first, second = (fitting.fit_engine("sglang", some, crowds, left_out=()) for some in (rows, wrong))
     assert first.solution.steps.tolist() == second.solution.steps.tolist()
+    assert fitted_table(first, "2026-11-21")["rows"] == sum(r.fitted for r in rows) < len(rows)
     told = {a["left_out"]: a for a in engines.accuracy(first) if a["metric"] == "decode"}
     assert told["held out"]["rows"] == sum(r.kind == "decode" for r in apart)
     assert told["nothing"]["rows"] == sum(r.kind == "decode" and r.fitted for r in rows)

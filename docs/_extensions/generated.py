@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +82,8 @@ def write(app: Sphinx) -> None:  # noqa: ARG001
     for name, text in pages().items():
         _write(FOLDER / name, text)
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        shutil.copyfile(notebook, notebooks / notebook.name)
+        text = notebook.read_text("utf-8").replace("](../docs/", "](../../")  # links, from where the copy stands
+        _write(notebooks / notebook.name, text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

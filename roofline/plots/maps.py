@@ -63,7 +63,7 @@ def heatmap(
     ----------
     model, hardware : as of :func:`roofline.predict`; or a :class:`roofline.Sweep` alone, whose options are drawn.
     ax : axes to draw into; new ones when None. Its image holds tokens/s or seconds, and not a number in hatched cells.
-    metric : one of :data:`METRICS`.
+    metric : ``"output_tok_per_s"``, ``"total_tok_per_s"``, ``"ttft_s"``, ``"tpot_s"`` or ``"request_s"``.
     options : of :func:`roofline.predict`. Lists as ``prompt`` and ``output`` say where to draw; where both are a
         number, their cell is framed. ``concurrency`` is 1 if nobody says. [token]
 
