@@ -93,3 +93,9 @@ def test_links_of_a_notebook_lead_somewhere(path):
     links = [part.split(")")[0] for part in text.split("](")[1:]]
     missing = [link for link in links if "://" not in link and not (path.parent / link.split("#")[0]).exists()]
     assert not missing
+
+
+def test_the_list_of_notebooks_names_all_in_order():
+    text = (NOTEBOOKS[0].parent / "README.md").read_text("utf-8")
+    listed = [line.split("](")[1].split(")")[0] for line in text.splitlines() if "](" in line]
+    assert listed == [path.name for path in NOTEBOOKS]
