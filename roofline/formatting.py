@@ -192,13 +192,18 @@ def _parts(p: Prediction) -> str:
     )
 
 
+_LONGEST_LIMITS = 59
+"""What is left of a line of the page behind its labels."""
+
+
 def _limits(p: Prediction) -> str:
     m = p.memory
     if m.max_context is None:
         return "nothing: no context fits"
     limit = " (model's limit)" if m.max_context == p.max_context_of_model else ""
     batch = f" or batch {_count(m.max_batch)}" if m.max_batch and p.batch > 1 else ""
-    return f"{m.max_context:,} tokens of context{limit}{batch}"
+    said = f"{m.max_context:,} tokens of context{limit}{batch}"
+    return said if len(said) <= _LONGEST_LIMITS else said.replace(" of context", "")
 
 
 def _count(number: int) -> str:

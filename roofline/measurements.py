@@ -116,7 +116,7 @@ def _place(path: str | Path) -> Path:
     return Path(path)
 
 
-def read(path: Path) -> Iterator[Measurement]:
+def read(path: str | Path) -> Iterator[Measurement]:
     """Yield the rows of one file.
 
     Raises
@@ -124,6 +124,7 @@ def read(path: Path) -> Iterator[Measurement]:
     MeasurementError
         The file cannot be read or a row does not follow the schema; the message names file and line.
     """
+    path = Path(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, strict=True)

@@ -358,3 +358,8 @@ def test_what_is_left_out_can_be_chosen_and_only_what_exists():
     assert any(r.expected is not None for r in found.rows_detail)
     with pytest.raises(WorkloadError, match="left_out is 'moon'"):
         validate(left_out="moon")
+
+
+def test_a_file_is_read_by_a_path_or_its_text():
+    path = measurements.data_folder("measurements") / "infercom-sn40l.csv"
+    assert list(measurements.read(str(path))) == list(measurements.read(path))
