@@ -44,6 +44,11 @@ class Progress:
         elif self._shown:
             self._draw()
 
+    def at(self, done: int, total: int) -> None:
+        """Say that ``done`` of ``total`` are done."""
+        self.total = total
+        self.advance(done - self.done)
+
     def _draw(self) -> None:
         now = time.monotonic()
         if now - self._started < PATIENCE_S or (now - self._last < APART_S and self.done < self.total):

@@ -20,6 +20,8 @@ def test_the_line():
 
 
 @given(models, hardware, weights, batches, contexts)
+@example("deepseek-v4-flash", "a10", "native", 222, 1780)  # a long name
+@example("deepseek-v4-flash", "grace", "native", 2, 0)  # many tokens of context
 @example("qwen3.6-35b-a3b", "sn40l-16", "native", 2, 0)  # a million tokens a second
 def test_the_page_keeps_to_80_columns_and_says_the_answer_first(model, box, recipe, batch, context):
     p = roofline.predict(model, box, weights=recipe, batch=batch, context=context, prompt=64)

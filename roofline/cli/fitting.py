@@ -10,6 +10,7 @@ from pathlib import Path
 
 from roofline.cli import output
 from roofline.errors import MeasurementError
+from roofline.progress import Progress
 from roofline.specs import load_engine, names
 from roofline.specs.catalog import find
 
@@ -44,7 +45,8 @@ def run(options: argparse.Namespace) -> bool:
     reports = {}
     for engine in engines:
         passed_over: Counter[str] = Counter()
-        rows = fitting.rows_of(engine, every, _counter(f"{engine}: reading rows"), passed_over)
+        with Progress(0, f"rows of {engine} read") as bar:
+            rows = fitting.rows_of(engine, every, bar.at, passed_over)
         for reason, count in passed_over.most_common():
             sys.stderr.write(f"{engine}: {count:,} rows passed over: {reason}\n")
         if sum(row.fitted for row in rows) < FEWEST:
@@ -71,14 +73,6 @@ def _target(engine: str, folder: str | None) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(original.read_text(encoding="utf-8"), encoding="utf-8")
     return target
-
-
-def _counter(label: str):  # noqa: ANN202 (a callback)
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty() and (done % 500 == 0 or done == total):
-            sys.stderr.write(f"\r{label} {done:,} of {total:,}" + ("\n" if done == total else ""))
-
-    return show
 
 
 def _folds(engine: str):  # noqa: ANN202 (a callback)

@@ -15,6 +15,7 @@ from roofline._predict import machine_named, predict
 from roofline.cli import output, prediction, sweeping, validating
 from roofline.errors import OutputError, WorkloadError
 from roofline.measurements import PUBLISHED
+from roofline.progress import Progress
 from roofline.specs.catalog import data_folder
 
 if TYPE_CHECKING:
@@ -220,15 +221,16 @@ def _accuracy(options: argparse.Namespace, ax: Axes) -> None:
         hardware = spec.name if counted > 1 else hardware
     if counted > 1:
         sys.stderr.write(f"roofline: measurements of any number of {hardware} are drawn\n")
-    found = validate(
-        [options.measurements] if options.measurements else [data_folder("measurements"), PUBLISHED],
-        model=model or None,
-        hardware=hardware or None,
-        engine=options.engine,
-        metric=options.metric,
-        level=0.9 if options.level is None else options.level,
-        progress=validating._bar if sys.stderr.isatty() else None,
-    )
+    with Progress(0, "rows") as bar:
+        found = validate(
+            [options.measurements] if options.measurements else [data_folder("measurements"), PUBLISHED],
+            model=model or None,
+            hardware=hardware or None,
+            engine=options.engine,
+            metric=options.metric,
+            level=0.9 if options.level is None else options.level,
+            progress=bar.at,
+        )
     plots.expected_against_measured(found, ax)
 
 

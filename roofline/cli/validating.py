@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from collections.abc import Iterator
 
 from roofline import units
 from roofline.cli import output, prediction
 from roofline.errors import OutputError
+from roofline.progress import Progress
 from roofline.validation import Group, RowResult, Validation, validate
 
 FILTERS = {"engine": "E", "hardware": "H", "model": "M", "metric": "X"}
@@ -61,13 +61,14 @@ def picture(text: str) -> str:
 
 def run(options: argparse.Namespace) -> bool:
     """Print the comparison; False if a measurement beats its ceiling."""
-    found = validate(
-        options.paths or None,
-        level=options.level,
-        left_out=options.left_out,
-        progress=_bar if sys.stderr.isatty() else None,
-        **{name: getattr(options, name) for name in FILTERS},
-    )
+    with Progress(0, "rows") as bar:
+        found = validate(
+            options.paths or None,
+            level=options.level,
+            left_out=options.left_out,
+            progress=bar.at,
+            **{name: getattr(options, name) for name in FILTERS},
+        )
     if options.plot:
         from roofline import plots
 
@@ -77,11 +78,6 @@ def run(options: argparse.Namespace) -> bool:
     else:
         output.write("\n".join(_page(found, every=options.rows, worst=options.worst)))
     return not found.ceiling_violations
-
-
-def _bar(done: int, total: int) -> None:
-    if done % 200 == 0 or done == total:
-        sys.stderr.write(f"\r{done:,} of {total:,} rows" + ("\n" if done == total else ""))
 
 
 def _page(found: Validation, *, every: bool, worst: int | None) -> Iterator[str]:
