@@ -222,7 +222,8 @@ def _operations(title: str, operations: tuple[OperationTime, ...]) -> Iterator[s
     yield f"  {title:<30} {'moves':>9} {'at best':>9}"
     for op in operations:
         share = op.seconds / total
-        said = f"    {op.name:<28} {units.text(op.bytes, 'B'):>9} {units.text(op.seconds, 's'):>9} {share:>4.0%} {op.bound:<8}"
+        figures = f"{units.text(op.bytes, 'B'):>9} {units.text(op.seconds, 's'):>9} {share:>4.0%} {op.bound:<8}"
+        said = f"    {op.name:<28} {figures}"
         yield (said + bar(share, min(14, WIDTH - len(said))).rstrip("░")).rstrip()
     moved = units.text(sum(op.bytes for op in operations), "B")
     yield f"    {'together':<28} {moved:>9} {units.text(total, 's'):>9}"
