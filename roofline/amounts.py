@@ -17,8 +17,9 @@ from roofline.specs.token_mixers import GroupedQuery, Latent
 SHARE = re.compile(r"gpu_memory_utilization=([\d.]+)")
 """How notes state the part of the memory that an engine was given."""
 
-COUNTED_BY_DRIVER = "memory of the GPU"
-"""How notes say that what lies in the host's memory is not in a figure, even where both share it."""
+COUNTED_BY_DRIVER = re.compile(r"memory of the GPU|peak during run")
+"""How notes say that what lies in the host's memory is not in a figure, even where both share it: peaks of a run are
+sampled from the driver, or from the engine's own allocator."""
 
 
 def amount_options(row: Measurement) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def amount(row: Measurement, p: Prediction) -> float | None:
         if not pool or row.engine != "vllm":
             return m.cache_tokens
         return m.room_bytes / bytes_of_printed_token(load_spec(load_model, row, "model"), m.kv_bytes_per_token)
-    return m.total_bytes - m.host_bytes if COUNTED_BY_DRIVER in row.note else m.total_bytes
+    return m.total_bytes - m.host_bytes if COUNTED_BY_DRIVER.search(row.note) else m.total_bytes
 
 
 def bytes_of_printed_token(model: ModelSpec, unbounded_bytes: float) -> float:

@@ -49,7 +49,7 @@ def expected_call(row: Measurement) -> dict[str, Any]:
     """
     require(row)
     served = KINDS[row.metric] in {"per token", "first token", "request"}
-    if served and not row.prompt_tokens:
+    if (served or KINDS[row.metric] == "prefill") and not row.prompt_tokens:
         raise UnresolvedError("prompt length not stated")
     if served and row.batch is None and row.metric != "ttft_s":
         raise UnresolvedError("concurrency not stated")
@@ -136,13 +136,12 @@ def require(row: Measurement) -> None:
     """
     amount = row.metric in measurements.AMOUNTS
     whole_run = row.metric in {"output_tok_per_s", "total_tok_per_s"}
-    needs_prompt = row.metric in {"prefill_tok_per_s", "ttft_s", "total_tok_per_s"}
     missing = {
         "hardware or model": not (row.hardware and row.model),
         "weights": not row.weights,
         "devices": row.devices is None and not amount,
         "batch of a whole run": whole_run and row.batch is None,
-        "prompt length": needs_prompt and not row.prompt_tokens,
+        "prompt length": row.metric == "total_tok_per_s" and not row.prompt_tokens,
         "output length": row.metric == "total_tok_per_s" and not row.output_tokens,
     }
     for what, is_missing in missing.items():

@@ -26,7 +26,7 @@ from roofline.errors import (
 from roofline.formats import lookup
 from roofline.loading import load_model
 from roofline.measurements import Measurement
-from roofline.results import ExpectedPrefill, ExpectedRates, Prediction
+from roofline.results import ExpectedPrefill, ExpectedRates, Prediction, Prefill
 from roofline.specs import load_engine, load_hardware, names
 from roofline.specs.catalog import find, is_path
 
@@ -325,8 +325,11 @@ def _prediction(row: Measurement) -> Prediction:
     """Return the call whose ceiling is the loosest that the row allows."""
     require(row)
     model, hardware = load_spec(load_model, row, "model"), load_spec(load_hardware, row, "hardware")
+    options = _options(row)
     try:
-        return predict(model, hardware, **_options(row))
+        if row.metric == "prefill_tok_per_s" and not row.prompt_tokens:
+            options["prompt"] = _fastest_prompt(model, hardware, options)
+        return predict(model, hardware, **options)
     except UnknownNameError:
         raise UnresolvedError(f"unknown weights or cache format: {row.weights} {row.kv}".rstrip()) from None
     except FileSizeError:
@@ -335,6 +338,27 @@ def _prediction(row: Measurement) -> Prediction:
         raise UnresolvedError("longer than the model's published maximum") from None
     except RooflineError as error:
         raise UnresolvedError(f"refused: {error}") from None
+
+
+def _fastest_prompt(model: Any, hardware: Any, options: dict[str, Any]) -> int:
+    """Return the length of prompts that can be read at the highest rate.
+
+    Longer prompts share the reading of the weights among more tokens; but each token attends to more others. So the
+    rate grows while memory bounds it, and falls where compute does.
+    """
+
+    def ceiling(prompt: int) -> Prefill:
+        asked: dict[str, Any] = options | {"prompt": prompt}
+        return predict(model, hardware, **asked).prefill
+
+    shortest, longest = 1, load_model(model).architecture.max_context - options["cached"]
+    while shortest < longest:
+        middle = (shortest + longest) // 2
+        if ceiling(middle).bound == "memory":
+            shortest = middle + 1
+        else:
+            longest = middle
+    return max((shortest, max(shortest - 1, 1)), key=lambda n: ceiling(n).ceiling.tokens_per_s)
 
 
 def _options(row: Measurement) -> dict[str, Any]:
@@ -353,7 +377,7 @@ def _options(row: Measurement) -> dict[str, Any]:
         return options | {"context": row.context if row.context is not None else prompt or 0}
     if row.metric in {"output_tok_per_s", "total_tok_per_s"}:
         return options | _requests(row, prompt)
-    return options | {"prompt": prompt, "cached": row.context or 0}
+    return options | {"prompt": prompt or 1, "cached": row.context or 0}
 
 
 def _requests(row: Measurement, prompt: int | None) -> dict[str, int | None]:

@@ -195,12 +195,24 @@ def test_a_stated_file_size_rescales_or_sets_aside(tmp_path):
         ({"model": "./absent.toml"}, "unknown model: ./absent.toml"),
         ({"context": "999999"}, "longer than the model's published maximum"),
         ({"metric": "output_tok_per_s", "batch": ""}, "batch of a whole run not stated"),
-        ({"metric": "ttft_s"}, "prompt length not stated"),
+        ({"metric": "total_tok_per_s", "batch": "1"}, "prompt length not stated"),
         ({"metric": "total_tok_per_s", "prompt_tokens": "10"}, "output length not stated"),
     ],
 )
 def test_rows_set_aside_are_counted_by_reason(tmp_path, changes, reason):
     assert one(tmp_path, **changes) == reason
+
+
+def test_a_prompt_of_unknown_length_takes_the_loosest_ceiling(tmp_path):
+    stated = {"weights": ROW["weights"], "kv": "bf16"}
+    first = one(tmp_path, metric="ttft_s", value="9", kv="bf16")
+    shortest = roofline.predict(ROW["model"], ROW["hardware"], prompt=1, **stated)
+    assert first.ceiling == pytest.approx(shortest.prefill.ceiling.seconds)
+    assert first.expected is None
+    rate = one(tmp_path, metric="prefill_tok_per_s", kv="bf16").ceiling
+    every = roofline.sweep(ROW["model"], ROW["hardware"], prompt=range(1, 20_001), fields=["prefill.ceiling"], **stated)
+    assert rate == pytest.approx(every.prefill.ceiling.tokens_per_s.max(), rel=1e-12)
+    assert one(tmp_path, metric="prefill_tok_per_s").expected is None
 
 
 def test_a_violation_is_better_by_more_than_one_percent(tmp_path):
