@@ -9,19 +9,22 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import math  # noqa: TID251 (of single numbers)
 import re
 import shlex
 import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median, pstdev, quantiles
 
 from matplotlib import rc_context
 from readme_output import ROOT, changed, fenced
 
-from roofline import DeviceSpec, load_hardware, predict, results
+from roofline import DeviceSpec, load_engine, load_hardware, measurements, predict, results
+from roofline.calls import KINDS, UnresolvedError, expected_call, set_aside
 from roofline.cli import main
+from roofline.errors import RooflineError
 from roofline.measurements import PUBLISHED
 from roofline.specs import names
 from roofline.validation import validate
@@ -62,6 +65,60 @@ def picture(line: str, name: str, text: str) -> str:
     path.write_text("\n".join(row.rstrip() for row in drawn.splitlines()) + "\n", encoding="utf-8")
     shown = fenced(f"{line} -o {name}.svg", "sh")
     return f"{shown}\n![{text}](../pictures/{name}.svg)\n"
+
+
+TERMS = {
+    "weights and multiplication": {"decode": "weight_bandwidth", "prefill": "multiply_rate"},
+    "cache and attention": {"decode": "cache_bandwidth", "prefill": "attend_rate"},
+    "kernels": {"decode": "kernel", "prefill": "kernel"},
+    "exchange between devices": {"decode": "exchange_without_switch", "prefill": "link_bandwidth"},
+    "requests": {"decode": "sequence"},
+}
+"""The constant that each term of an expected time depends on most."""
+
+SAMPLE = 250
+"""Rows of each engine that shares of terms are taken from: evenly through its files."""
+
+
+def error_budget() -> str:
+    """Return what each term adds to the error on a new device: its share of the time, times how unsure its rate is."""
+    lines = ["| engine | time | term | share of the time | its constant is unsure by | adds |"]
+    lines.append("|---|---|---|---:|---:|---:|")
+    rows = [row for file in measurements.files([PUBLISHED]) for row in measurements.read(file)]
+    for engine in ("llama.cpp", "vllm", "sglang", "tensorrt-llm"):
+        fitted = load_engine(engine).fitted
+        for phase, kinds in (("decode", {"decode", "per token"}), ("prefill", {"prefill", "first token"})):
+            shares = _shares([row for row in rows if row.engine == engine and KINDS.get(row.metric) in kinds], phase)
+            for term, constants in TERMS.items():
+                if term not in shares or phase not in constants or fitted is None:
+                    continue
+                constant = fitted.constants[constants[phase]]
+                steps = [math.log(step) for step in constant.by_device.values()]
+                unsure = math.hypot(constant.spread, pstdev(steps) if steps else 0.0)
+                share = median(shares[term])
+                if share >= LEAST_SHARE:
+                    lines.append(f"| {engine} | {phase} | {term} | {share:.0%} | {unsure:.0%} | {share * unsure:.1%} |")
+    return "\n".join(lines) + "\n"
+
+
+LEAST_SHARE = 0.01
+"""Terms of less of the time are left out."""
+
+
+def _shares(rows: list[measurements.Measurement], phase: str) -> dict[str, list[float]]:
+    """Return the share of each term in the expected time of a phase, for some of the rows."""
+    found: list[dict[str, float]] = []
+    for row in rows[:: max(len(rows) // SAMPLE, 1)]:
+        try:
+            set_aside(row)
+            call = expected_call(row) | ({"batch": row.batch} if row.batch else {})
+            block = getattr(predict(**call), phase)
+        except (UnresolvedError, RooflineError):
+            continue
+        if block.expected:
+            total = sum(block.expected.terms.values())
+            found.append({term: seconds / total for term, seconds in block.expected.terms.items()})
+    return {term: [each.get(term, 0.0) for each in found] for term in TERMS} if found else {}
 
 
 def _wrapped(command: str) -> str:
