@@ -17,6 +17,9 @@ SAME = 0.02
 """Ceiling and streaming are told apart where they differ by this share or more."""
 
 
+_BEHIND_LABELS = 59
+"""What is left of a line of the page behind its labels."""
+
 _MILLION = 999_500  # what rounds to a million
 
 
@@ -135,7 +138,8 @@ def _answers(p: Prediction) -> Iterator[tuple[str, str, str]]:
     yield "memory", *_memory(p)
     if not p.memory.fits:
         yield "", "", "the speeds above are hypothetical"
-    yield "", "needs", _parts(p)
+    for index, line in enumerate(_wrapped(_parts(p))):
+        yield "", "" if index else "needs", line
     yield "", "at most", _limits(p)
 
 
@@ -183,17 +187,23 @@ def _memory(p: Prediction) -> tuple[str, str]:
     return "fits", f"{used}  {bar(m.total_bytes / m.capacity_bytes, 24)}"
 
 
-def _parts(p: Prediction) -> str:
+def _wrapped(parts: Sequence[str]) -> Iterator[str]:
+    """Yield lines of parts that are not broken apart."""
+    line = ""
+    for part in parts:
+        longer = f"{line} · {part}" if line else part
+        if line and len(longer) > _BEHIND_LABELS:
+            yield line
+            longer = part
+        line = longer
+    yield line
+
+
+def _parts(p: Prediction) -> list[str]:
     m = p.memory
     parts = [("weights", m.weights_bytes), ("cache", m.kv_bytes), ("state", m.state_bytes)]
     parts += [(p.engine or "", m.overhead_bytes - m.outside_bytes), ("outside its share", m.outside_bytes)]
-    return " · ".join(
-        f"{name} {units.gib(size) if size > 1e8 else units.text(size, 'B')}" for name, size in parts if size
-    )
-
-
-_LONGEST_LIMITS = 59
-"""What is left of a line of the page behind its labels."""
+    return [f"{name} {units.gib(size) if size > 1e8 else units.text(size, 'B')}" for name, size in parts if size]
 
 
 def _limits(p: Prediction) -> str:
@@ -203,7 +213,7 @@ def _limits(p: Prediction) -> str:
     limit = " (model's limit)" if m.max_context == p.max_context_of_model else ""
     batch = f" or batch {_count(m.max_batch)}" if m.max_batch and p.batch > 1 else ""
     said = f"{m.max_context:,} tokens of context{limit}{batch}"
-    return said if len(said) <= _LONGEST_LIMITS else said.replace(" of context", "")
+    return said if len(said) <= _BEHIND_LABELS else said.replace(" of context", "")
 
 
 def _count(number: int) -> str:

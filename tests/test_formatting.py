@@ -19,6 +19,15 @@ def test_the_line():
     assert repr(p).endswith("on 2x rtx-4090: decode ceiling 14.5 tok/s, memory-bound, does not fit>")
 
 
+def test_what_an_engine_needs_keeps_to_the_page():
+    p = roofline.predict("gpt-oss-120b", "2x rtx-pro-6000", engine="vllm", batch=8, context=8192)
+    lines = str(p).splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("           needs     weights"))
+    assert lines[first].endswith("vllm 4.1 GiB")
+    assert lines[first + 1].strip() == "outside its share 19.1 GiB"
+    assert max(map(len, lines)) <= 80
+
+
 @given(models, hardware, weights, batches, contexts)
 @example("deepseek-v4-flash", "a10", "native", 222, 1780)  # a long name
 @example("deepseek-v4-flash", "grace", "native", 2, 0)  # many tokens of context
