@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from roofline import ops
 from roofline._remember import remember
-from roofline._xp import Num, floor, maximum
+from roofline._xp import Num, floor, maximum, where_at_least
 from roofline.formats import STORAGE_CLASSES
 from roofline.kernels import PassKernels
 from roofline.machine import Machine
@@ -176,12 +176,13 @@ class _Sums:
 
     def __init__(self, m: Machine, p: Pass, layout: Layout, rules: SpeedRules) -> None:
         stages = layout.pipeline if rules.microbatches else 1
-        decoding = isinstance(p.new_tokens, int) and p.new_tokens == 1
-        sequences = maximum(p.sequences / (layout.data * (stages if decoding else 1)), 1)
+        # One token of each sequence goes through all stages, as in decode; more follow each other, chunk by chunk.
+        sequences = maximum(p.sequences / (layout.data * where_at_least(p.new_tokens, 2, 1, stages)), 1)
         self.local = Pass(sequences, p.new_tokens, p.cached, p.state_reads)
         self.tensor, self.share = layout.tensor, layout.experts_share
         self.passes = maximum(-floor(-(self.local.tokens / rules.chunk)), 1)
-        self.once = 1.0 if decoding else ops.pipelined_share(passes=self.passes, stages=layout.pipeline)
+        in_chunks = ops.pipelined_share(passes=self.passes, stages=layout.pipeline)
+        self.once = where_at_least(p.new_tokens, 2, in_chunks, 1.0)
         # tokens that come to one set of experts, from all ranks
         self.meeting = self.local.tokens * max(1, self.share // self.tensor)
         self.per_byte = m.devices / m.bytes_per_s * self.once if m.bytes_per_s else 0.0

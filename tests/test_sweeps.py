@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import roofline
@@ -84,6 +84,17 @@ def test_every_figure_is_that_of_the_single_prediction(model):
     cached=st.lists(st.integers(0, 2000), min_size=1, max_size=2),
     concurrency=st.lists(st.integers(1, 300), min_size=1, max_size=2),
     level=st.lists(st.sampled_from([0.5, 0.9]), min_size=1, max_size=2),
+)
+@example(  # prompts of one token over stages
+    model="minimax-m2.7",
+    hardware="8x h100-sxm",
+    engine="llama.cpp",
+    batch=[513],
+    prompt=[1, 2],
+    output=[1],
+    cached=[0],
+    concurrency=[1],
+    level=[0.5],
 )
 def test_served_workloads_are_those_of_single_predictions(model, hardware, engine, **axes):
     s = roofline.sweep(model, hardware, engine=engine, **axes)
