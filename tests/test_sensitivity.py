@@ -183,6 +183,12 @@ def test_what_the_link_takes_part_in_depends_on_the_link():
     assert -exchange <= link.elasticity < -exchange / 2
 
 
+def test_links_between_nodes_are_scaled_with_those_inside():
+    p = roofline.predict("llama-3.1-8b", "dgx-spark-2", tp=2, batch=4096, context=10)
+    quicker = _predict.figures(*scaled(*p.origin[:2], {"link bandwidth": 4.0}), 0.9)
+    assert quicker.decode.resources["link"] == pytest.approx(p.decode.resources["link"] / 4, rel=1e-12)
+
+
 def test_more_weight_bytes_are_those_of_a_larger_file():
     small = roofline.predict("llama-3.1-8b", "rtx-4090", context=100)
     size = small.memory.weights_bytes
