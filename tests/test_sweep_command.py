@@ -64,6 +64,11 @@ def test_the_table_shows_axes_figures_and_assumptions(capsys):
     assert "assumes" in page
 
 
+def test_what_does_not_vary_is_said_where_it_is_not_usual(capsys):
+    page = run(capsys, "llama-3.1-8b", "h100-sxm", "--prompt", "1", "--batch", "1,2", "--devices", "1")
+    assert page.splitlines()[0] == "model llama-3.1-8b · hardware h100-sxm · prompt 1"
+
+
 def test_the_best_for_each_and_conditions(capsys):
     found = run(
         capsys,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-import re
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 import numpy as np
@@ -193,6 +193,9 @@ def test_nothing_is_expected_where_it_does_not_fit():
         ({"batch": [1, 1.5]}, WorkloadError, "batch holds 1.5"),
         ({"batch": [1, True]}, WorkloadError, "batch holds True"),
         ({"batch": ["8"]}, WorkloadError, "batch holds '8'"),
+        ({"batch": {1, 2}}, WorkloadError, "batch holds {1, 2}, but whole numbers"),
+        ({"batch": itertools.count(1)}, WorkloadError, "batch holds count(1), but whole numbers"),
+        ({"batch": range(10**12)}, WorkloadError, "batch has 1,000,000,000,000 points: a single figure of it would"),
         ({"batch": [0]}, WorkloadError, "batch holds 0, but whole numbers from 1 up"),
         ({"context": [-1]}, WorkloadError, "context holds -1, but whole numbers from 0 up"),
         ({"context": [10**17]}, WorkloadError, "at most 9,007,199,254,740,992 is believable"),
@@ -240,9 +243,13 @@ def test_misspelt_names_among_good_ones_are_errors():
 
 def test_a_grid_too_large_to_hold_is_refused_with_its_size():
     million = np.arange(1, 10**6 + 1)
-    with pytest.raises(WorkloadError, match=r"1,000,000,000,000 points are too many to hold: .* TB") as caught:
-        roofline.sweep("minimax-m2.7", "dgx-spark", batch=million, prompt=million % 4000 + 1)
-    assert re.search(r"would take (1|8)\.00 TB", str(caught.value)), "a byte or eight for each point"
+    for kept in (None, ["memory.weights_bytes"]):
+        with pytest.raises(
+            WorkloadError, match=r"1,000,000,000,000 points: .* would take 8\.00 TB, and at most 8\.00 GB"
+        ):
+            roofline.sweep("minimax-m2.7", "dgx-spark", batch=million, prompt=million % 4000 + 1, fields=kept)
+    with pytest.raises(WorkloadError, match=r"900,000,000 points are too many to hold: .* and \d+ figures are kept"):
+        roofline.sweep("minimax-m2.7", "dgx-spark", batch=million[:30_000], context=million[:30_000])
 
 
 def test_figures_can_be_chosen():

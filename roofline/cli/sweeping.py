@@ -68,6 +68,9 @@ def add(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--level", type=shares, metavar="L,...", help="level of intervals (default 0.9)")
     parser.add_argument("--memory-share", type=shares, metavar="S,...", help="part of the memory that the engine takes")
     parser.add_argument(
+        "--assume-known", action="store_true", help="take config keys that are not understood for harmless"
+    )
+    parser.add_argument(
         "--paired", action="append", metavar="A,B", help="these lists vary together, as prompt,output; may be repeated"
     )
     parser.add_argument("--where", action="append", metavar="CONDITION", help="as memory.fits or batch>=8; repeatable")
@@ -126,6 +129,7 @@ def run(options: argparse.Namespace) -> bool:
         _names(options.model),
         _names(" ".join(options.hardware)),
         paired=[_split(names) for names in options.paired or ()],
+        assume_known=options.assume_known,
         **_axes(options),
     )
     chosen = _chosen(found, options)
@@ -226,7 +230,10 @@ def _write(chosen: Table, path: str, columns: list[str]) -> None:
 
 
 def _page(found: Sweep, chosen: Table, figures: list[str], rows: int) -> Iterator[str]:
-    constant = {name: value for name, value in found.grid.constant.items() if value not in {None, 0, 1, 0.9}}
+    from roofline.sweeps.axes import SETTING, WORKLOAD
+
+    usual = SETTING | WORKLOAD
+    constant = {name: value for name, value in found.grid.constant.items() if value != usual[name]}
     yield " · ".join(f"{name} {value}" for name, value in constant.items()) or "sweep"
     spans = " × ".join(f"{dimension.size:,} {'+'.join(dimension.names)}" for dimension in found.grid.dimensions)
     of = "" if chosen.size == found.size else f"{chosen.size:,} of "

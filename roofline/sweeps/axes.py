@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline import units
 from roofline.errors import WorkloadError
 from roofline.workload import LARGEST
 
@@ -39,6 +40,12 @@ SETTING = {
     "assume_known": False,
 }
 """Arguments that choose what is predicted, and their defaults; each combination is put together once."""
+
+LARGEST_RESULT_BYTES = 8e9
+"""A sweep whose figures take more than this is refused. [byte]"""
+
+NUMBER_BYTES = 8
+"""A figure of one point. [byte]"""
 
 LARGEST_LENGTH = 2**53
 """Whole numbers above this are no longer exact in an array of floats. [token]"""
@@ -154,10 +161,22 @@ def grid(arguments: Mapping[str, Any], paired: Sequence[Sequence[str]] = ()) -> 
     constant = {name: _single(name, value) for name, value in constant.items()}
     _check_served(arguments)
     groups = _groups(varying, paired)
-    return Grid(
+    found = Grid(
         dimensions=tuple(Dimension(group, tuple(varying[name] for name in group)) for group in groups),
         constant={**SETTING, **WORKLOAD, **constant},
     )
+    _check_size("the grid", found.size)
+    return found
+
+
+def _check_size(what: str, points: int) -> None:
+    """Refuse what cannot be held, before any of it is made."""
+    size = points * NUMBER_BYTES
+    if size > LARGEST_RESULT_BYTES:
+        raise WorkloadError(
+            f"{what} has {points:,} points: a single figure of it would take {units.text(size, 'B')}, and at most "
+            f"{units.text(LARGEST_RESULT_BYTES, 'B')} are made in one sweep, so coarser axes are wanted"
+        )
 
 
 def _check_served(arguments: Mapping[str, Any]) -> None:
@@ -168,11 +187,11 @@ def _check_served(arguments: Mapping[str, Any]) -> None:
 
 
 def _varies(value: Any) -> bool:
-    if isinstance(value, str | bytes | Path | Mapping) or hasattr(value, "model_fields"):
+    if isinstance(value, str | bytes | Path | Mapping | set | frozenset) or hasattr(value, "model_fields"):
         return False
     if isinstance(value, np.ndarray):
         return value.ndim > 0
-    return isinstance(value, Iterable)
+    return isinstance(value, Iterable) and isinstance(value, Sized)
 
 
 def _plain(value: Any) -> Any:
@@ -182,6 +201,7 @@ def _plain(value: Any) -> Any:
 def _axis(name: str, value: Any) -> Sequence[Any] | NDArray[np.int64]:
     if getattr(value, "ndim", 1) != 1:
         raise WorkloadError(f"{name} has {value.ndim} dimensions, but an axis is a flat list or array")
+    _check_size(name, len(value))
     if not isinstance(value, np.ndarray | range):
         value = tuple(value)
     if len(value) == 0:

@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from roofline import units
 from roofline.errors import RooflineError, TooLongError, WorkloadError
 from roofline.sweeps import fields
-from roofline.sweeps.axes import Grid
-from roofline.sweeps.evaluation import Block, setting_of
+from roofline.sweeps.axes import LARGEST_RESULT_BYTES, Grid
+from roofline.sweeps.evaluation import Block
 from roofline.sweeps.table import Problem, Sweep
-
-LARGEST_RESULT_BYTES = 8e9
-"""A sweep whose figures take more than this is refused. [byte]"""
 
 
 class Place(NamedTuple):
@@ -54,7 +51,8 @@ class Collected:
         self._depends: dict[str, tuple[bool, ...]] = {}
         self._answered: dict[str, set[tuple[int, ...]]] = {}
         self._errors: dict[tuple[int, ...], RooflineError] = {}
-        self._too_long: dict[tuple[int, ...], tuple[int, int]] = {}
+        self._too_long: dict[tuple[int, ...], tuple[int, str]] = {}
+        self._said: dict[str, None] = {}
         self._choosing = [dimension.chooses for dimension in asked.dimensions]
         self._sizes = [dimension.size for dimension in asked.dimensions if not dimension.chooses]
 
@@ -73,6 +71,7 @@ class Collected:
 
     def add(self, place: Place, block: Block) -> None:
         """Keep the figures of a block."""
+        self._said |= dict.fromkeys(block.assumptions)
         some = bool(block.too_long.any())
         for path, array in block.figures.items():
             depends = self._depends.get(path, (False,) * array.ndim)
@@ -85,8 +84,8 @@ class Collected:
             self._answered[path].add(place.choice)
         if some:
             points = int(np.broadcast_to(block.too_long, [part.stop - part.start for part in place.cut]).sum())
-            before, _ = self._too_long.get(place.choice, (0, 0))
-            self._too_long[place.choice] = before + points, block.longest
+            before, _ = self._too_long.get(place.choice, (0, ""))
+            self._too_long[place.choice] = before + points, block.limit
 
     def fail(self, choice: tuple[int, ...], error: RooflineError) -> None:
         """Note that a combination has no answer."""
@@ -109,7 +108,7 @@ class Collected:
             raise TooLongError(f"every point is too long: {self._problems()[-1].text}")
         for path in self._figures:
             self._fill(path)
-        return Sweep(self._grid, self._figures, self._problems(), self._assumptions())
+        return Sweep(self._grid, self._figures, self._problems(), tuple(self._said))
 
     def _fill(self, path: str) -> None:
         """Write what stands for no answer wherever no block has written."""
@@ -166,19 +165,9 @@ class Collected:
             if choice in self._errors:
                 found.append(Problem(names, str(self._errors[choice]), inside))
             if choice in self._too_long:
-                points, longest = self._too_long[choice]
-                model = setting_of(arguments).model.name
-                text = f"{model} takes at most {longest:,} tokens (its published maximum)"
-                found.append(Problem(names, text, points))
+                points, limit = self._too_long[choice]
+                found.append(Problem(names, limit, points))
         return tuple(found)
-
-    def _assumptions(self) -> tuple[str, ...]:
-        said: dict[str, None] = {}
-        for choice, arguments in self._grid.choices():
-            if choice not in self._errors:
-                placed = setting_of(arguments)
-                said |= dict.fromkeys((*placed.assumptions, *placed.speed_assumptions))
-        return tuple(said)
 
 
 def _nothing(kind: np.dtype[Any]) -> Any:

@@ -39,12 +39,14 @@ class Block(NamedTuple):
     ----------
     figures : arrays by path, of length 1 in each dimension that they do not depend on.
     too_long : where a sequence is longer than the model's published maximum; there no figure is a number.
-    longest : that maximum. [token]
+    limit : that maximum, in words.
+    assumptions : what was assumed because it was not said, whatever the workload.
     """
 
     figures: dict[str, NDArray[Any]]
     too_long: NDArray[np.bool_]
-    longest: int
+    limit: str
+    assumptions: tuple[str, ...]
 
 
 def setting_of(arguments: Mapping[str, Any]) -> Setting:
@@ -85,7 +87,8 @@ def evaluate(task: Task) -> Block:
         if fields.needs_memory(path):
             array = np.where(made.holds, array, np.nan)
         arrays[path] = _without(too_long, array) if some else array
-    return Block(arrays, too_long, longest)
+    limit = f"{found.model.name} takes at most {longest:,} tokens (its published maximum)"
+    return Block(arrays, too_long, limit, (*found.assumptions, *found.speed_assumptions))
 
 
 def _is_wanted(path: str, wanted: tuple[str, ...] | None) -> bool:

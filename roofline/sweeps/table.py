@@ -143,10 +143,7 @@ class Table:
             if name in dimension.names:
                 values = dimension.values[dimension.names.index(name)]
                 return labels(values)[at]
-        figure = self._known(name)
-        at = tuple(np.minimum(place, length - 1) for place, length in zip(places, figure.shape, strict=True))
-        found = figure[at] if at else np.broadcast_to(figure, indices.shape)
-        return _words(name, found)
+        return _words(name, _picked(self._known(name), indices, self.grid.shape))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -346,7 +343,8 @@ class Sweep(Table):
     def _shaped(self, figure: NDArray[Any]) -> NDArray[Any]:
         return np.broadcast_to(figure, self.shape)
 
-    def flat_indices(self) -> NDArray[np.int64]:  # noqa: D102 (as of Table)
+    def flat_indices(self) -> NDArray[np.int64]:
+        """Return the places of the points in the flattened grid: all of them."""
         return np.arange(self.size)
 
     to_xarray = exporting.to_xarray
@@ -379,15 +377,22 @@ class Points(Table):
         return len(self.indices)
 
     def _shaped(self, figure: NDArray[Any]) -> NDArray[Any]:
-        places = np.unravel_index(self.indices, self.grid.shape) if self.grid.shape else ()
-        at = tuple(np.minimum(place, length - 1) for place, length in zip(places, figure.shape, strict=True))
-        return figure[at] if at else np.broadcast_to(figure, self.indices.shape)
+        return _picked(figure, self.indices, self.grid.shape)
 
-    def flat_indices(self) -> NDArray[np.int64]:  # noqa: D102 (as of Table)
+    def flat_indices(self) -> NDArray[np.int64]:
+        """Return the places of the points in the flattened grid."""
         return self.indices
 
     def __repr__(self) -> str:
         return f"<{self.size:,} of {self.grid.size:,} points, {len(self.fields)} figures>"
+
+
+def _picked(figure: NDArray[Any], indices: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return a figure at places of the flattened grid; along axes that it does not depend on it has length 1."""
+    if not shape:
+        return np.broadcast_to(figure, indices.shape)
+    places = np.unravel_index(indices, shape)
+    return figure[tuple(np.minimum(place, length - 1) for place, length in zip(places, figure.shape, strict=True))]
 
 
 def _words(path: str, figure: NDArray[Any]) -> NDArray[Any]:
