@@ -133,7 +133,7 @@ def predict(
         weights_bytes=weights_bytes,
         assume_known=assume_known,
     )
-    return _prediction(found, work, checked_level(level))
+    return prediction(found, work, checked_level(level))
 
 
 def resolved(
@@ -311,7 +311,7 @@ def figures(s: Setting, work: Workload, level: float) -> Figures:
     stored = capacity.stored_bytes(s.transformer, s.layout)
     serves = s.speed is not None and stored <= most
     speed = s.speed if holds is not False else None
-    decoding, reading = _decode(decode, work.batch), _prefill(prefill, work.batch * work.prompt)
+    decoding, reading = decode_block(decode, work.batch), prefill_block(prefill, work.batch * work.prompt)
     if speed:
         decoding = replace(decoding, expected=expectation.expected_decode(s, speed, work, decoding.ceiling, level))
         reading = replace(reading, expected=expectation.expected_prefill(s, speed, work, reading.ceiling, level))
@@ -319,7 +319,8 @@ def figures(s: Setting, work: Workload, level: float) -> Figures:
     return Figures(memory, decoding, reading, served, decode, holds, serves)
 
 
-def _prediction(s: Setting, work: Workload, level: float) -> Prediction:
+def prediction(s: Setting, work: Workload, level: float) -> Prediction:
+    """Return the prediction of a workload in a setting."""
     found = figures(s, work, level)
     return Prediction(
         model=s.model.name,
@@ -359,7 +360,8 @@ def _nothing_expected(s: Setting) -> tuple[str, ...]:
     return ("no speed is expected of what does not fit",) if s.speed else ()
 
 
-def _decode(t: Any, batch: Any) -> Decode:
+def decode_block(t: Any, batch: Any) -> Decode:
+    """Return the decode block of a prediction from the times of a step."""
     moved = t.weight_bytes + t.kv_bytes + t.state_bytes
     return Decode(
         weight_bytes=t.weight_bytes,
@@ -392,7 +394,8 @@ def _operation(op: Any) -> OperationTime:
     return OperationTime(op.name, op.cost.bytes, op.cost.flop, seconds, times.bound(op.memory, op.compute))
 
 
-def _prefill(t: Any, tokens: Any) -> Prefill:
+def prefill_block(t: Any, tokens: Any) -> Prefill:
+    """Return the prefill block of a prediction from the times of the pass."""
     seconds = t.longest
     return Prefill(
         tokens=tokens,

@@ -131,20 +131,22 @@ def expected_serving(s: Setting, speed: Speed, work: Workload, bounds: Serving, 
     )
     return Serving(
         concurrency=bounds.concurrency,
-        ttft_s=_time(bounds.ttft_s.ceiling, every.first_token, first, level),
-        tpot_s=_time(bounds.tpot_s.ceiling, every.per_token, each, level),
-        output_tok_per_s=_rate(bounds.output_tok_per_s.ceiling, rate, whole, level),
-        total_tok_per_s=_rate(bounds.total_tok_per_s.ceiling, total, whole, level),
+        ttft_s=limited_time(bounds.ttft_s.ceiling, every.first_token, first, level),
+        tpot_s=limited_time(bounds.tpot_s.ceiling, every.per_token, each, level),
+        output_tok_per_s=limited_rate(bounds.output_tok_per_s.ceiling, rate, whole, level),
+        total_tok_per_s=limited_rate(bounds.total_tok_per_s.ceiling, total, whole, level),
     )
 
 
-def _time(least: Any, value: Any, factors: tuple[float, float], level: float) -> ServingFigure:
+def limited_time(least: Any, value: Any, factors: tuple[float, float], level: float) -> ServingFigure:
+    """Return a time with its interval, none below the least that is possible. [s]"""
     fast, slow = factors
     ends: list[Any] = [maximum(value * factor, least) for factor in (1.0, fast, slow)]
     return ServingFigure(least, ends[0], ends[1], ends[2], level)
 
 
-def _rate(most: Any, value: Any, factors: tuple[float, float], level: float) -> ServingFigure:
+def limited_rate(most: Any, value: Any, factors: tuple[float, float], level: float) -> ServingFigure:
+    """Return a rate with its interval, none above the most that is possible; the factors are those of times."""
     fast, slow = factors
     ends: list[Any] = [minimum(value / factor, most) for factor in (1.0, slow, fast)]
     return ServingFigure(most, ends[0], ends[1], ends[2], level)

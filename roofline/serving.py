@@ -34,7 +34,7 @@ def requests_seconds(model: Transformer, m: Machine, *, requests: Num, work: Wor
     """
     prefill: Any = pass_times(model, m, prompt_pass(requests, work), tensor_parallel)
     steps = _tokens_generated(work) - 1
-    length = _representative_length(model, work.cached + work.prompt, steps)
+    length = representative_length(model, work.cached + work.prompt, steps)
     step: Any = pass_times(model, m, Pass(requests, 1, length), tensor_parallel)
     memory = steps * step.memory + prefill.memory
     compute = steps * step.compute + prefill.compute
@@ -46,7 +46,7 @@ def _tokens_generated(work: Workload) -> Num:
     return 1 if work.output is None else work.output
 
 
-def _representative_length(model: Transformer, start: Num, steps: Num) -> Num:
+def representative_length(model: Transformer, start: Num, steps: Num) -> Num:
     """Return a length at which a step does at most the work of the average step.
 
     Where work grows in proportion with length, that is the average length. Where it stops growing, a step at the

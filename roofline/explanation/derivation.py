@@ -202,69 +202,9 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, texts and numbers; ``schema_version`` comes first."""
-        from roofline.explanation.notebook import latex
-        from roofline.explanation.plain import plain_formula
+        from roofline.explanation.dictionary import explanation
 
-        def step_dict(step: Step) -> dict[str, Any]:
-            return {
-                "symbol": step.symbol.name,
-                "formula": plain_formula(step.formula),
-                "latex": latex(step),
-                "value": step.value,
-                "unit": step.unit,
-                "meaning": step.meaning,
-                "path": step.path or None,
-            }
-
-        def given_dict(given: Given) -> dict[str, Any]:
-            cited = [{"what": c.what, "source": c.source, "url": c.url} for c in given.sources]
-            return {
-                "symbol": given.symbol.name,
-                "value": given.value,
-                "unit": given.unit,
-                "meaning": given.meaning,
-                "operation": given.operation,
-                "sources": cited,
-            }
-
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "title": self.title,
-            "workload": self.workload,
-            "sections": [
-                {
-                    "title": section.title,
-                    "steps": [step_dict(step) for step in section.steps],
-                    "operations": [
-                        {
-                            "number": row.number,
-                            "name": row.name,
-                            "steps": [step_dict(step) for step in row.steps],
-                            "roof": row.roof,
-                            "seconds": row.seconds,
-                            "bound": row.bound,
-                        }
-                        for row in section.rows
-                    ],
-                    "givens": [given_dict(given) for given in section.givens],
-                    "notes": list(section.notes),
-                }
-                for section in self.sections
-            ],
-            "closed_forms": [
-                {
-                    "key": form.key,
-                    "meaning": form.meaning,
-                    "formula": plain_formula(form.step.formula) if form.step else None,
-                    "latex": latex(form.step) if form.step else None,
-                    "value": form.value,
-                    "unit": form.unit,
-                    "note": form.note,
-                }
-                for form in self.closed_forms
-            ],
-            "closed_form_givens": [given_dict(given) for given in self.closed_givens],
-        }
+        return {"schema_version": SCHEMA_VERSION, **explanation(self)}
 
     def to_json(self, indent: int | None = 2) -> str:
         """Return :meth:`to_dict` as JSON text."""

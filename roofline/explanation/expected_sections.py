@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sympy
@@ -210,11 +211,13 @@ class _Clock:
         self.node_devices = links.node_devices
 
     def memory_seconds(self, moved_bytes: Any) -> Any:
+        """Return the seconds that stand in place of bytes."""
         return moved_bytes
 
     streaming_seconds = memory_seconds
 
     def seconds_per_flop(self, shares: Any) -> int:
+        """Return 1: seconds stand in place of operations."""
         del shares
         return 1
 
@@ -281,7 +284,7 @@ SERVED = (
 def _times(s: Setting, work: Workload, ledger: Ledger) -> dict[tuple[bool, bool], tuple[Any, Any]]:
     """Return times of reading and of computing by kind of pass: (one sequence or all, a token or a prompt)."""
     requests, steps = work.concurrency or 1, (work.output or 1) - 1
-    length = serving._representative_length(s.transformer, work.cached + work.prompt, steps)  # noqa: SLF001
+    length = serving.representative_length(s.transformer, work.cached + work.prompt, steps)
     passes = {
         (True, False): (prompt_pass(1, work), "prompt", "one prompt"),
         (True, True): (Pass(1, 1, work.cached + work.prompt), "token", "one token of one stream"),
@@ -311,19 +314,7 @@ def _expected_served(
     prefill: Any = pass_seconds(served_work.prefill, speed.constants, prefill=True).total
     data = speed.layout.data
     concurrency = symbolic.concurrency / data if (work.concurrency or 1) >= data else 1.0
-    each: Any = s.growth.bytes_of(work.cached + work.prompt + (work.output or 1)) + s.transformer.state_bytes
-    together: Any = served_work.concurrency
-    at_once: Step | None = None
-    if served_work.streams != together:
-        streams: Any = served_work.streams
-        formula = streams_at_once(
-            concurrency=concurrency,
-            room_bytes=ledger.given("M_room", streams * each, "byte", "room for their caches"),
-            bytes_each=ledger.given("M_each", each, "byte", "cache of one request at its longest"),
-        )
-        said = "requests that fit at once"
-        fitting = formula if streams > 1 else sympy.Integer(1)
-        at_once = ledger.step("C_at_once", fitting, "1", said if streams > 1 else f"{said}: there is room for none")
+    at_once = _at_once(s, work, ledger, served_work, concurrency)
     times: Any = served_seconds(
         _symbolic_constants(ledger, speed),
         step=ledger.given("t_step", step, "s", "a step of the streams that fit, expected as in decode"),
@@ -346,18 +337,39 @@ def _expected_served(
     }
     steps = []
     for name, symbol, unit, _ in SERVED:
-        value, metric = raw[name]
-        fast, slow = interval(speed.fitted, metric, speed.known, level)
-        mark = metric.replace(" ", "")
-        ends = (
-            ledger.given(f"f_fast_{mark}", fast, "1", f"fast end of the interval, {metric}", _fitted(speed)),
-            ledger.given(f"f_slow_{mark}", slow, "1", f"slow end of the interval, {metric}", _fitted(speed)),
-        )
-        bound = bounds[f"serving.{name}.ceiling"].symbol
-        limited = expectation._time if name in {"ttft_s", "tpot_s"} else expectation._rate  # noqa: SLF001
-        figure = limited(bound, value, ends, level)  # type: ignore[arg-type]
-        steps += [
-            ledger.step(f"{symbol}_{key}", getattr(figure, key), unit, key, f"serving.{name}.{key}")
-            for key in ("value", "low", "high")
-        ]
+        steps += _limited(ledger, speed, level, bounds[f"serving.{name}.ceiling"], (name, symbol, unit), *raw[name])
     return [*steps, first, each_token, request, *([at_once] if at_once else [])]
+
+
+def _at_once(s: Setting, work: Workload, ledger: Ledger, served_work: Any, concurrency: Any) -> Step | None:
+    """Return how many requests fit at once; None where all do."""
+    streams: Any = served_work.streams
+    if streams == served_work.concurrency:
+        return None
+    each: Any = s.growth.bytes_of(work.cached + work.prompt + (work.output or 1)) + s.transformer.state_bytes
+    formula = streams_at_once(
+        concurrency=concurrency,
+        room_bytes=ledger.given("M_room", streams * each, "byte", "room for their caches"),
+        bytes_each=ledger.given("M_each", each, "byte", "cache of one request at its longest"),
+    )
+    said = "requests that fit at once"
+    if streams > 1:
+        return ledger.step("C_at_once", formula, "1", said)
+    return ledger.step("C_at_once", sympy.Integer(1), "1", f"{said}: there is room for none")
+
+
+def _limited(
+    ledger: Ledger, speed: Any, level: float, bound: Step, figure: tuple[str, str, str], value: Any, metric: str
+) -> Iterator[Step]:
+    """Yield a served figure with the two ends of its interval, none beyond its ceiling."""
+    name, symbol, unit = figure
+    fast, slow = interval(speed.fitted, metric, speed.known, level)
+    mark = metric.replace(" ", "")
+    ends: Any = (
+        ledger.given(f"f_fast_{mark}", fast, "1", f"fast end of the interval, {metric}", _fitted(speed)),
+        ledger.given(f"f_slow_{mark}", slow, "1", f"slow end of the interval, {metric}", _fitted(speed)),
+    )
+    limited = expectation.limited_time if name in {"ttft_s", "tpot_s"} else expectation.limited_rate
+    found = limited(bound.symbol, value, ends, level)
+    for key in ("value", "low", "high"):
+        yield ledger.step(f"{symbol}_{key}", getattr(found, key), unit, key, f"serving.{name}.{key}")

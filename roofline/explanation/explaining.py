@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from roofline import formatting
-from roofline.explanation import expected_sections, sections
+from roofline.explanation import expected_sections, memory_section, sections
 from roofline.explanation.closed_forms import closed_forms
 from roofline.explanation.derivation import Explanation, Section
 from roofline.results import Prediction
@@ -50,7 +50,7 @@ def _makers(s: Setting, work: Workload, level: float, p: Prediction) -> dict[str
     makers["prefill."] = lambda: sections.prefill(s, work, p)
     if p.prefill.expected:
         makers["prefill.expected."] = lambda: expected_sections.expected_prefill(s, work, level, p)
-    makers["memory."] = lambda: sections.memory(s, work, p)
+    makers["memory."] = lambda: memory_section.memory(s, work, p)
     if p.serving:
         makers["serving."] = lambda: expected_sections.served(s, work, level, p)
     return makers

@@ -57,7 +57,7 @@ class Question:
         if self.asked in RATES:
             setting, work, level = self.base.origin
             larger: Any = dict.fromkeys(self.scaled, value)
-            return _predict._prediction(*scaled(setting, work, larger), level)  # noqa: SLF001
+            return _predict.prediction(*scaled(setting, work, larger), level)
         return self.predict(**{self.asked: value})
 
     def answer(self, path: str, target: float, unit: str | None) -> Solution:
