@@ -109,17 +109,7 @@ def memory(
     overhead_bytes = engine.bytes_at(tokens)
     total: Any = weights_bytes + kv_bytes + state_bytes + overhead_bytes
     room: Any = m.capacity_bytes - weights_bytes - overhead_bytes
-    fitting_tokens: Any = INFINITY
-    for own in engine.lines:  # the largest counts, so all of them must leave room
-        fitting_tokens = minimum(
-            fitting_tokens,
-            ops.tokens_that_fit(
-                room_bytes=(m.capacity_bytes - weights_bytes - own.fixed) / batch - model.state_bytes,
-                unbounded_bytes_per_token=growth.unbounded + own.slope / batch,
-                windowed_bytes_per_token=growth.windowed,
-                windows=growth.windows,
-            ),
-        )
+    fitting_tokens = _fitting_tokens(model, m.capacity_bytes - weights_bytes, growth, batch, engine)
     sequence = growth.bytes_of(maximum(tokens, 1)) + model.state_bytes
     fitting_sequences: Any = ops.sequences_that_fit(room_bytes=room, bytes_per_sequence=sequence)
     free: Any = maximum(room, 0.0)
@@ -142,6 +132,22 @@ def memory(
         missing_bytes=missing,
         physical_bytes=m.physical_bytes,
     )
+
+
+def _fitting_tokens(model: Transformer, room_bytes: Any, growth: CacheGrowth, batch: Any, engine: EngineMemory) -> Any:
+    """Return how many tokens of each sequence fit beside what the engine needs for sequences of that length. [token]"""
+    fitting: Any = INFINITY
+    for own in engine.lines:  # the largest counts, so all of them must leave room
+        fitting = minimum(
+            fitting,
+            ops.tokens_that_fit(
+                room_bytes=(room_bytes - own.fixed) / batch - model.state_bytes,
+                unbounded_bytes_per_token=growth.unbounded + own.slope / batch,
+                windowed_bytes_per_token=growth.windowed,
+                windows=growth.windows,
+            ),
+        )
+    return fitting
 
 
 def _counted(most: Any) -> Any:

@@ -74,8 +74,6 @@ def setting(request: Request) -> Setting:
         check_layout(model.name, model.architecture, request.layout)
     built = transformer(model, checkpoint.name, cache, request.weights_bytes)
     m = machine(device, devices, system)
-    peaks = {peak.format: peak for bits in built.widths if (peak := m.peak(bits))}
-    roofs = sorted((Roof(p.format, p.peak.si * devices) for p in peaks.values()), key=lambda r: -r.flop_per_s)
     known_speed = None
     if engine is not None:
         known_speed = speed(
@@ -107,13 +105,25 @@ def setting(request: Request) -> Setting:
         machine=m,
         growth=growth,
         own=own,
-        roofs=tuple(roofs),
-        tiers=tuple(Tier(t.name, t.role, t.bandwidth.si * devices if t.bandwidth else None) for t in device.memory),
+        roofs=_roofs(built, m),
+        tiers=_tiers(m),
         speed=known_speed,
         assumptions=tuple(setting_assumptions(request, checkpoint, cache, built, m, known_speed, own)),
         speed_assumptions=tuple(speed_assumptions(request, known_speed)),
         sources=tuple(citations(request, system, checkpoint, built, m)),
     )
+
+
+def _roofs(model: Transformer, m: Machine) -> tuple[Roof, ...]:
+    """Return the compute roofs that the operations of a model meet, the highest first."""
+    peaks = {peak.format: peak for bits in model.widths if (peak := m.peak(bits))}
+    roofs = (Roof(p.format, p.peak.si * m.devices) for p in peaks.values())
+    return tuple(sorted(roofs, key=lambda roof: -roof.flop_per_s))
+
+
+def _tiers(m: Machine) -> tuple[Tier, ...]:
+    """Return the memory tiers of all devices together."""
+    return tuple(Tier(t.name, t.role, t.bandwidth.si * m.devices if t.bandwidth else None) for t in m.device.memory)
 
 
 def _check_file_size(checkpoint: StoredWeights, weights_bytes: float | None) -> None:
